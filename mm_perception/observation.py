@@ -1,0 +1,104 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The nouns everyone speaks: Modality, Frame, Observation, Prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+UNKNOWN = 'unknown'
+"""The label of a prediction that names none of the bundle's classes."""
+
+NO_MODE = 'none'
+"""The mode in which no sensor can be used, and no label is given."""
+
+
+class Modality(str, Enum):
+    """One of the camera's two eyes."""
+
+    RGB = 'rgb'
+    DEPTH = 'depth'
+
+    def __str__(self) -> str:
+        return self.value
+
+
+def mode_of(modalities: Iterable[Modality]) -> str:
+    """Name the mode in which these modalities are present: ``rgbd``, ``rgb``, ``depth`` or ``none``."""
+    present = set(modalities)
+    if len(present) > 1:
+        return 'rgbd'
+    return str(present.pop()) if present else NO_MODE
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One image of one modality.
+
+    Attributes:
+        modality: The sensor it came from.
+        stamp: Time of capture in nanoseconds.
+        frame_id: The optical frame's name, as the driver gave it.
+        image: RGB is H×W×3 uint8, R first. Depth is H×W float32 in metres, NaN where unknown
+            (REP 118), whatever the driver sent. May be a read-only view of the message.
+
+    """
+
+    modality: Modality
+    stamp: int
+    frame_id: str
+    image: NDArray[np.uint8] | NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """What the camera saw at one moment: a frame for each modality present.
+
+    Attributes:
+        stamp: The time in nanoseconds of its newest frame.
+        frames: At least one frame, by modality.
+
+    """
+
+    stamp: int
+    frames: Mapping[Modality, Frame]
+
+    @property
+    def mode(self) -> str:
+        """``rgbd``, ``rgb`` or ``depth``."""
+        return mode_of(self.frames)
+
+    @classmethod
+    def of(cls, *frames: Frame) -> Observation:
+        """Join frames of different modalities, the newest stamp being the observation's."""
+        return cls(max(frame.stamp for frame in frames), {frame.modality: frame for frame in frames})
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the classifier says of one observation.
+
+    Attributes:
+        stamp: The observation's stamp in nanoseconds.
+        mode: The modalities it was made from: ``rgbd``, ``rgb`` or ``depth``.
+        label: The most probable class, or ``unknown``.
+        probabilities: Every class with its probability, in the bundle's class order; they sum to 1.
+
+    """
+
+    stamp: int
+    mode: str
+    label: str
+    probabilities: Mapping[str, float]
+
+    @property
+    def confidence(self) -> float:
+        """The greatest class probability."""
+        return max(self.probabilities.values())
