@@ -31,7 +31,7 @@ class Modality(str, Enum):
 
 
 def mode_of(modalities: Iterable[Modality]) -> str:
-    """Name the mode in which these modalities are present: ``rgbd``, ``rgb``, ``depth`` or ``none``."""
+    """Name the mode of these modalities: ``rgbd``, ``rgb``, ``depth`` or ``none``."""
     present = set(modalities)
     if len(present) > 1:
         return 'rgbd'
@@ -78,7 +78,9 @@ class Observation:
     @classmethod
     def of(cls, *frames: Frame) -> Observation:
         """Join frames of different modalities, the newest stamp being the observation's."""
-        return cls(max(frame.stamp for frame in frames), {frame.modality: frame for frame in frames})
+        return cls(
+            max(frame.stamp for frame in frames), {frame.modality: frame for frame in frames}
+        )
 
 
 @dataclass(frozen=True)
