@@ -1,0 +1,145 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The one path from an observation to features, the same on the robot and in training.
+
+Its settings lie in the bundle, so that a robot cannot run a model with another path than its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from mm_perception.errors import ImageError
+from mm_perception.features import Backbone, BackboneSettings, dimension, load_backbone
+from mm_perception.observation import Frame, Modality, Observation
+from mm_perception.preprocessing import PreprocessingSettings, depth_input, rgb_input
+from mm_perception.regions import RegionSettings, crop, find_region
+
+Image = NDArray[np.uint8]
+
+
+class PipelineSettings(BaseModel):
+    """Everything between an observation and its features."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    region: RegionSettings = Field(
+        default_factory=RegionSettings, description='Where in the frame the object is.'
+    )
+    preprocessing: PreprocessingSettings = Field(
+        default_factory=PreprocessingSettings, description='From the region to the network.'
+    )
+    backbones: dict[Modality, BackboneSettings] = Field(
+        default_factory=lambda: {m: BackboneSettings() for m in Modality},
+        min_length=1,
+        description='The network of each modality; equal ones share their memory.',
+    )
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """The modalities that the pipeline takes, the preferred one first."""
+        return tuple(self.backbones)
+
+
+class Pipeline:
+    """Prepares observations and computes their features on a device."""
+
+    def __init__(
+        self, settings: PipelineSettings, weights: Mapping[Modality, Path] | None = None
+    ) -> None:
+        """Build the backbones on the CPU.
+
+        Args:
+            settings: The path.
+            weights: Weights files, where the settings ask for some.
+
+        Raises:
+            SettingsError, WeightsError: See ``load_backbone``.
+
+        """
+        self.settings = settings
+        self.device = torch.device('cpu')
+        weights = weights or {}
+        built: dict[tuple[BackboneSettings, Path | None], Backbone] = {}
+        self.backbones: dict[Modality, Backbone] = {}
+        for modality, spec in settings.backbones.items():
+            key = spec, weights.get(modality)
+            if key not in built:
+                built[key] = load_backbone(*key)
+            self.backbones[modality] = built[key]
+
+    @property
+    def pinned(self) -> PipelineSettings:
+        """The settings with the fingerprints of the weights that are in use."""
+        backbones = {
+            modality: spec.model_copy(update={'sha256': self.backbones[modality].sha256})
+            for modality, spec in self.settings.backbones.items()
+        }
+        return self.settings.model_copy(update={'backbones': backbones})
+
+    @property
+    def dimensions(self) -> dict[Modality, int]:
+        """How many features each modality has."""
+        size = self.settings.preprocessing.size
+        return {modality: dimension(network, size) for modality, network in self.backbones.items()}
+
+    def to(self, device: torch.device) -> None:
+        """Move the backbones to a device."""
+        for network in self.backbones.values():
+            network.to(device)
+        self.device = device
+
+    def prepare(self, observation: Observation) -> dict[Modality, Image]:
+        """Turn an observation's frames into the networks' input.
+
+        Returns:
+            For each modality that shows something, size × size × 3 uint8. A modality whose region
+            shows nothing (no valid depth in it) is left out.
+
+        Raises:
+            ImageError: No modality is left.
+
+        """
+        prepared: dict[Modality, Image] = {}
+        reasons = []
+        for modality in self.settings.modalities:
+            frame = observation.frames.get(modality)
+            if frame is None:
+                continue
+            try:
+                prepared[modality] = self._prepare_frame(frame)
+            except ImageError as error:
+                reasons.append(f'{modality}: {error}')
+        if not prepared:
+            raise ImageError('; '.join(reasons) or 'the observation has no frame for this model')
+        return prepared
+
+    def features(self, images: Mapping[Modality, Image]) -> dict[Modality, Tensor]:
+        """Compute features of a batch.
+
+        Args:
+            images: [N, size, size, 3] uint8 by modality, from ``prepare``.
+
+        Returns:
+            [N, D] float32 ≥ 0 by modality, on the pipeline's device.
+
+        """
+        with torch.inference_mode():
+            return {
+                modality: self.backbones[modality](
+                    torch.from_numpy(batch).to(self.device, non_blocking=True)
+                )
+                for modality, batch in images.items()
+            }
+
+    def _prepare_frame(self, frame: Frame) -> Image:
+        view = crop(frame.image, find_region(self.settings.region, frame))
+        to_input = rgb_input if frame.modality is Modality.RGB else depth_input
+        return to_input(view, self.settings.preprocessing)
