@@ -1,0 +1,67 @@
+# Everything runs in a virtual environment inside the checkout, which the first command makes.
+#   make demo | test | lint | bench | venv | clean        PYTHON=python3.12 chooses another Python
+
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+RUN := $(VENV)/bin/python -m
+
+# The environment of ROS is the virtual environment's own, whatever ROS the shell has sourced:
+# two client libraries in one process do not get on.
+export AMENT_PREFIX_PATH := $(VENV)
+unexport PYTHONPATH PYTHONHOME RMW_IMPLEMENTATION ROS_DISTRO ROS_VERSION ROS_PYTHON_VERSION
+ifneq ($(ROS_DISTRO)$(_ROS_WHEELS_BOOTSTRAP_COMPLETE),)
+unexport LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
+endif
+
+# What is installed as a copy, so that a change asks for installing anew.
+INSTALLED_FILES := package.xml $(shell find config launch resource -type f)
+
+.PHONY: help demo test lint bench venv clean
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo   simulate, train, and watch the node lose a sensor and come back'
+	@echo 'make test   lint, then every test'
+	@echo 'make lint   ruff and mypy'
+	@echo 'make bench  measure'
+	@echo 'make venv   only install, into .venv'
+	@echo 'make clean  remove what the others made, .venv included'
+
+demo: venv
+	@$(RUN) training demo
+
+test: lint
+	@$(RUN) pytest --durations=15 --ignore=test/benchmark
+
+lint: venv
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+
+bench: venv
+	@$(RUN) pytest test/benchmark
+
+venv: $(VENV)/.package
+
+# The libraries: minutes, so only when a list of them has changed.
+$(VENV)/.libraries: setup.py pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || \
+	    { echo '$(PYTHON): needs Python 3.10 to 3.13 with its venv module (Debian, Ubuntu: apt install python3-venv); another Python: make PYTHON=python3.12' >&2; exit 2; }
+	@$(RUN) pip --version >/dev/null 2>&1 || \
+	    { echo 'Making the virtual environment .venv'; $(PYTHON) -m venv --clear $(VENV); }
+	@echo 'Installing the libraries into .venv (some minutes and 7 GB the first time)'
+	@$(RUN) pip install --quiet --disable-pip-version-check \
+	    --constraint constraints.txt --editable '.[ros,train,test]'
+	@touch $@
+
+# The package itself: its code is used where it lies, but launch files, settings and executables are
+# copied to where ROS looks for them.
+$(VENV)/.package: $(VENV)/.libraries setup.cfg $(INSTALLED_FILES)
+	@$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+clean:
+	rm -rf .venv .demo build install log *.egg-info \
+	    .hypothesis .mypy_cache .pytest_cache .ruff_cache .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
