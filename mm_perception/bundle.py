@@ -33,7 +33,7 @@ from mm_perception.pipeline import PipelineSettings
 from mm_perception.scaling import Scaling
 
 MANIFEST, WEIGHTS = 'manifest.yaml', 'weights.safetensors'
-FORMAT_VERSION = 1
+FORMAT_VERSION: Literal[1] = 1
 _CHECKSUM = '# sha256 of all above: '
 _MAX_MANIFEST = 1 << 20  # bytes; a real one has a few thousand
 

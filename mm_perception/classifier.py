@@ -109,7 +109,8 @@ class Classifier:
             with torch.inference_mode():
                 features = self.pipeline.features({m: image[None] for m, image in images.items()})
                 named = {str(modality): values for modality, values in features.items()}
-                return self.bundle.head(named)[0].cpu()
+                probabilities: Tensor = self.bundle.head(named)[0].cpu()
+                return probabilities
 
         values: list[float] = self._or_on_cpu(run).tolist()
         return values

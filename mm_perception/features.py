@@ -121,7 +121,7 @@ def load_backbone(settings: BackboneSettings, path: Path | None = None) -> Backb
             f'(SHA-256 {fingerprint[:12]}…, not {settings.sha256:.12}…); use those'
         )
     backbone = Backbone(cut.requires_grad_(False), fingerprint)
-    backbone.to(memory_format=torch.channels_last)
+    backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub
     _check_not_negative(backbone, settings)
     return backbone
 
@@ -191,7 +191,7 @@ def _cut(network: nn.Module, settings: BackboneSettings) -> nn.Module:
 def _cached(settings: BackboneSettings) -> Path:
     """Find torchvision's ImageNet weights where torch keeps what it has downloaded."""
     weights = torchvision.models.get_model_weights(settings.name)['DEFAULT']
-    path = Path(torch.hub.get_dir()) / 'checkpoints' / weights.url.rsplit('/', 1)[-1]
+    path = Path(torch.hub.get_dir(), 'checkpoints', weights.url.rsplit('/', 1)[-1])
     if not path.is_file():
         raise WeightsError(
             f'{path}: the ImageNet weights of {settings.name} are not in the torch cache; put '

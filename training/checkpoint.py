@@ -1,0 +1,100 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""A training run's state on disk: tensors and JSON in one safetensors file, written atomically."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mm_perception.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run is.
+
+    Attributes:
+        run: Fingerprint of all that the run depends on: recipe, data, labels.
+        epoch: The epoch to go on with.
+        step: The step in that epoch to go on with.
+
+    """
+
+    run: str
+    epoch: int = 0
+    step: int = 0
+
+
+def save_checkpoint(
+    path: Path, position: Position, head: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Write a run's whole state, so that going on from it gives what not stopping had given.
+
+    Raises:
+        TrainingError: It cannot be written.
+
+    """
+    tensors = {
+        f'head.{name}': value.cpu().contiguous() for name, value in head.state_dict().items()
+    }
+    for index, state in optimizer.state_dict()['state'].items():
+        for name, value in state.items():
+            tensors[f'optimizer.{index}.{name}'] = torch.as_tensor(value).cpu().contiguous()
+    tensors['random.cpu'] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors['random.cuda'] = torch.cuda.get_rng_state()
+    partial = path.with_name(path.name + '.partial')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, partial, {'position': json.dumps(asdict(position))})
+        os.replace(partial, path)  # noqa: PTH105 - the atomic call, by its name
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(f'{path}: the checkpoint cannot be written: {error}') from error
+
+
+def load_checkpoint(
+    path: Path, run: str, head: nn.Module, optimizer: torch.optim.Optimizer
+) -> Position:
+    """Take a run up where it stopped.
+
+    Raises:
+        TrainingError: The checkpoint is damaged, or of another run.
+
+    """
+    try:
+        with safe_open(path, framework='pt') as file:
+            position = Position(**json.loads((file.metadata() or {})['position']))
+        tensors = load_file(path)
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise TrainingError(
+            f'{path}: not a checkpoint: {error}; delete it to start anew'
+        ) from error
+    if position.run != run:
+        raise TrainingError(
+            f'{path}: of a run with other recordings, labels or recipe; give those, '
+            'or delete it to start anew'
+        )
+    head.load_state_dict(_part(tensors, 'head'))
+    packed = optimizer.state_dict()
+    packed['state'] = {}
+    for key, value in _part(tensors, 'optimizer').items():
+        index, name = key.split('.')
+        packed['state'].setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict(packed)
+    torch.set_rng_state(tensors['random.cpu'])
+    if torch.cuda.is_available() and 'random.cuda' in tensors:
+        torch.cuda.set_rng_state(tensors['random.cuda'])
+    return position
+
+
+def _part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    prefix = f'{name}.'
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,150 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""A recipe: every setting of a training run, read from YAML and kept beside what it made."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+
+from mm_perception.errors import SettingsError
+from mm_perception.models import ModelSettings
+from mm_perception.pipeline import PipelineSettings
+from mm_perception.scaling import ScalingKind
+
+
+class Optimisation(BaseModel):
+    """How the objective is climbed; the defaults are the paper's for RGB-D (§4.2)."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    epochs: PositiveInt = Field(100, description='Passes over the unlabelled frames.')
+    batch_size: PositiveInt = Field(128, description='Unlabelled frames a step.')
+    labelled_batch_size: PositiveInt = Field(
+        128, description='Labelled frames a step; all of them where there are fewer.'
+    )
+    learning_rate: PositiveFloat = Field(1e-4, description="Adam's.")
+    schedule: Literal['constant', 'cosine'] = Field(
+        'constant', description='The learning rate over the epochs: the paper keeps it.'
+    )
+
+
+class Recipe(BaseModel):
+    """Every setting of a training run."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    pipeline: PipelineSettings = Field(
+        default_factory=PipelineSettings, description='From an observation to its features.'
+    )
+    every: PositiveInt = Field(1, description='Take every n-th observation of a recording.')
+    scaling: ScalingKind = Field(
+        'global', description='How features are scaled: none, global or feature.'
+    )
+    model: dict[str, Any] = Field(
+        default_factory=dict, description="The model's settings, but for modalities and classes."
+    )
+    optimisation: Optimisation = Field(
+        default_factory=Optimisation, description='How the objective is climbed.'
+    )
+    seed: int = Field(0, ge=0, lt=2**32, description='Of everything random in training.')
+
+    def model_settings(self, dimensions: Mapping[str, int], classes: int) -> ModelSettings:
+        """Complete the model's settings.
+
+        Raises:
+            SettingsError: A setting that the model does not have, or not with this value.
+
+        """
+        try:
+            return ModelSettings(**self.model, modalities=dict(dimensions), classes=classes)
+        except (ValidationError, TypeError) as error:
+            raise SettingsError(f'recipe: model.{_first(error)}') from error
+
+
+def read_recipe(path: Path | None, changes: Iterable[str] = ()) -> Recipe:
+    """Read a recipe and apply changes of the form ``optimisation.epochs=30`` to it.
+
+    Args:
+        path: A YAML file, or the name of a recipe that comes with the package; None takes the
+            defaults, which are the paper's.
+        changes: Settings by dotted name, the values in YAML.
+
+    Raises:
+        SettingsError: No such file, not YAML, or a setting that is unknown or out of range.
+
+    """
+    content = {} if path is None else _read(_find(path))
+    for change in changes:
+        _apply(content, change)
+    where = 'recipe' if path is None else f'recipe {path}'
+    try:
+        recipe = Recipe.model_validate(content)
+    except ValidationError as error:
+        raise SettingsError(f'{where}: {_first(error)}') from error
+    recipe.model_settings({'rgb': 1, 'depth': 1}, classes=2)  # refuse a wrong model setting now
+    return recipe
+
+
+def recipe_names() -> list[str]:
+    """Name the recipes that come with the package."""
+    return sorted({file.stem for folder in _folders() for file in folder.glob('*.yaml')})
+
+
+def _folders() -> list[Path]:
+    """List where the package's recipes can be: the checkout, or an installation's share."""
+    prefixes = [Path(p) for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
+    shares = [p / 'share' / 'mm_perception' for p in (*prefixes, Path(sys.prefix))]
+    return [p / 'config' / 'training' for p in (Path(__file__).parent.parent, *shares)]
+
+
+def _find(path: Path) -> Path:
+    if path.is_file():
+        return path
+    if path.name == str(path):
+        for folder in _folders():
+            if (named := folder / f'{path}.yaml').is_file():
+                return named
+    raise SettingsError(
+        f'recipe {path}: no such file, nor one of the recipes {", ".join(recipe_names())}'
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f'recipe {path}: {" ".join(str(error).split())}') from error
+    if not isinstance(content, dict):
+        raise SettingsError(f'recipe {path}: must be a mapping of settings')
+    return content
+
+
+def _apply(content: dict[str, Any], change: str) -> None:
+    name, equals, value = change.partition('=')
+    if not equals or not name:
+        raise SettingsError(f'setting {change!r}: must have the form optimisation.epochs=30')
+    *parents, last = name.split('.')
+    place = content
+    for parent in parents:
+        place = place.setdefault(parent, {})
+        if not isinstance(place, dict):
+            raise SettingsError(f'setting {change!r}: {parent} has no settings below it')
+    try:
+        place[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise SettingsError(f'setting {change!r}: {value!r} is not YAML') from error
+
+
+def _first(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    name = '.'.join(str(part) for part in first['loc'])
+    return f'{name} = {first["input"]!r}: {first["msg"]}'
