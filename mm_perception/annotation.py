@@ -1,0 +1,98 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""A picture of what the node sees and says: region, label, bars of the likeliest classes, mode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mm_perception.observation import Frame, Modality, Prediction
+
+if TYPE_CHECKING:
+    from mm_perception.regions import Region
+
+Image = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+_BARS = 5  # classes shown
+_GREEN: Colour = (60, 200, 60)
+_ORANGE: Colour = (255, 150, 30)
+_WHITE: Colour = (255, 255, 255)
+_BLACK: Colour = (0, 0, 0)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_REFERENCE = 480.0  # image height at which text has size 1
+
+
+def annotate(frame: Frame, region: Region, prediction: Prediction) -> Image:
+    """Draw the prediction over one of the images it was made from.
+
+    Args:
+        frame: The image, which is not changed; depth is shown as grey, near bright.
+        region: Where the object is, in pixels of that image.
+        prediction: What was said of it.
+
+    Returns:
+        An H×W×3 uint8 RGB image of its own.
+
+    """
+    canvas = _canvas(frame)
+    # Orange says that a sensor is missing, without reading.
+    colour = _GREEN if prediction.mode == 'rgbd' else _ORANGE
+    scale = canvas.shape[0] / _REFERENCE
+    thick = max(1, round(2 * scale))
+    corner = region.x + region.width - 1, region.y + region.height - 1
+    cv2.rectangle(canvas, (region.x, region.y), corner, colour, thick)
+    headline = f'{prediction.label} {prediction.confidence:.0%} [{prediction.mode}]'
+    line = round(30 * scale)
+    _write(canvas, headline, (round(8 * scale), line), 0.9 * scale, colour)
+    _draw_bars(canvas, _likeliest(prediction), line, scale, colour)
+    return canvas
+
+
+def _likeliest(prediction: Prediction) -> Sequence[tuple[str, float]]:
+    ranked = sorted(prediction.probabilities.items(), key=lambda item: item[1], reverse=True)
+    return ranked[:_BARS]
+
+
+def _draw_bars(
+    canvas: Image, classes: Sequence[tuple[str, float]], top: int, scale: float, colour: Colour
+) -> None:
+    """Draw one bar a class under the headline; a quarter of the image's width is certainty."""
+    left, height = round(8 * scale), max(4, round(18 * scale))
+    full = canvas.shape[1] // 4
+    for row, (name, probability) in enumerate(classes):
+        y = top + height // 2 + row * height
+        cv2.rectangle(canvas, (left, y), (left + full, y + height - 2), _BLACK, cv2.FILLED)
+        end = left + round(full * probability)
+        cv2.rectangle(canvas, (left, y), (end, y + height - 2), colour, cv2.FILLED)
+        _write(canvas, name, (left + 2, y + height - 4), 0.45 * scale, _WHITE)
+
+
+def _write(canvas: Image, text: str, at: tuple[int, int], size: float, colour: Colour) -> None:
+    """Write with a dark outline, so that it reads on any picture."""
+    size = max(size, 0.3)
+    cv2.putText(canvas, text, at, _FONT, size, _BLACK, 3, cv2.LINE_AA)
+    cv2.putText(canvas, text, at, _FONT, size, colour, 1, cv2.LINE_AA)
+
+
+def _canvas(frame: Frame) -> Image:
+    """Copy the frame's image as RGB."""
+    if frame.modality is Modality.RGB:
+        return np.array(frame.image, dtype=np.uint8)
+    grey = _grey(np.asarray(frame.image, dtype=np.float32))
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def _grey(depth: NDArray[np.float32]) -> Image:
+    """Show metres as grey levels: near 255, far 55, unknown 0."""
+    known = np.isfinite(depth)
+    if not known.any():
+        return np.zeros(depth.shape, np.uint8)
+    near, far = float(depth[known].min()), float(depth[known].max())
+    nearness = (far - np.where(known, depth, far)) / max(far - near, 1e-6)
+    return np.where(known, 55 + 200 * nearness, 0).astype(np.uint8)

@@ -1,0 +1,309 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the node says of itself on ``/diagnostics``, as plain data.
+
+One status each for every sensor, the model, the device and the labels' latency, with the levels
+of ``diagnostic_msgs/DiagnosticStatus`` and the names of ``diagnostic_updater``
+(``<node>: <subject>``). An error says what to do.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from mm_perception.errors import ImageError
+from mm_perception.health import SensorStatus
+from mm_perception.observation import Frame, Modality
+
+FASTDDS_HINT = (
+    'large images are lost on the way: start the camera and this node with the Fast DDS profile '
+    'config/fastdds.xml'
+)
+_FAR_UNDER = 0.4  # of the other stream's rate; a camera may send depth at half the colour's
+_SAME_RAYS = 0.02  # of the focal length: calibrations of one registered pair agree much better
+_STUCK = 5.0  # seconds in one inference; the slowest robot's takes less than one
+
+
+class Level(IntEnum):
+    """The levels of ``diagnostic_msgs/DiagnosticStatus``."""
+
+    OK = 0
+    WARN = 1
+    ERROR = 2
+    STALE = 3
+
+
+@dataclass(frozen=True)
+class Status:
+    """One diagnostic status.
+
+    Attributes:
+        subject: What it is about: ``rgb``, ``depth``, ``model``, ``device``, ``latency``.
+        level: How well it is.
+        message: One line for a person; an error's says what to do.
+        values: Figures, as text.
+
+    """
+
+    subject: str
+    level: Level
+    message: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Somebody who publishes a topic that the node listens to.
+
+    Attributes:
+        node: The publisher's fully qualified node name.
+        type: The type it publishes, ``sensor_msgs/msg/Image``.
+        mismatch: Which QoS policy keeps it from us; empty when it is compatible.
+
+    """
+
+    node: str
+    type: str
+    mismatch: str = ''
+
+
+@dataclass(frozen=True)
+class Inlet:
+    """A subscription: what we asked for, and who offers it.
+
+    Attributes:
+        topic: The topic's full name.
+        type: The type subscribed to, ``sensor_msgs/msg/Image``.
+        sources: Everybody who publishes the topic.
+
+    """
+
+    topic: str
+    type: str
+    sources: Sequence[Source] = ()
+
+    @property
+    def heard(self) -> bool:
+        """Whether some publisher can reach us."""
+        return any(s.type == self.type and not s.mismatch for s in self.sources)
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """The part of a camera_info that tells whether two cameras look along the same rays.
+
+    Attributes:
+        width: Image width in pixels.
+        height: Image height in pixels.
+        k: The 3×3 camera matrix, row by row.
+
+    """
+
+    width: int
+    height: int
+    k: Sequence[float]
+
+
+def sensor_status(
+    modality: Modality,
+    status: SensorStatus,
+    inlet: Inlet,
+    *,
+    other: SensorStatus | None = None,
+    trouble: str | None = None,
+) -> Status:
+    """Describe one sensor.
+
+    Args:
+        modality: The sensor.
+        status: What its health says.
+        inlet: Its subscription.
+        other: The other sensor's health, to compare the rates; None when there is no other.
+        trouble: Why its last message could not be read, or why its images do not fit the other
+            sensor's; None when all is well.
+
+    """
+    level = Level[status.level.upper()]
+    message = status.reason
+    if level in (Level.STALE, Level.ERROR):
+        level, message = _silence(modality, level, status, inlet, trouble)
+    elif trouble is not None:
+        level, message = Level.WARN, trouble
+    elif other is not None and status.rate < _FAR_UNDER * other.rate:
+        level = Level.WARN
+        message = f'{status.rate:.1f} Hz where the other sensor has {other.rate:.1f}: '
+        message += FASTDDS_HINT
+    return Status(
+        str(modality),
+        level,
+        message,
+        {
+            'topic': inlet.topic,
+            'publishers': ', '.join(source.node for source in inlet.sources) or 'none',
+            'rate_hz': f'{status.rate:.2f}',
+            'age_s': 'never' if status.age is None else f'{status.age:.3f}',
+            'health': status.reason,
+        },
+    )
+
+
+def _silence(
+    modality: Modality, level: Level, status: SensorStatus, inlet: Inlet, trouble: str | None
+) -> tuple[Level, str]:
+    """Say why nothing usable comes, and what to do about it."""
+    if trouble is not None:
+        return Level.ERROR, f'{inlet.topic}: {trouble}'
+    if not inlet.heard:
+        return Level.ERROR, unheard(modality, inlet)
+    who = ', '.join(s.node for s in inlet.sources if s.type == inlet.type and not s.mismatch)
+    if level is Level.STALE:
+        return level, (
+            f'{inlet.topic}: no frame has come yet, though {who} publishes it; '
+            f'is the camera plugged in? If it sends: {FASTDDS_HINT}'
+        )
+    if status.reason.startswith('silent'):
+        return level, (
+            f'{inlet.topic}: {status.reason}, though {who} publishes it; '
+            'is the camera still plugged in?'
+        )
+    return level, f'{inlet.topic}: {status.reason}'
+
+
+def unheard(modality: Modality, inlet: Inlet) -> str:
+    """Say why no publisher can reach this subscription, and the way out."""
+    if not inlet.sources:
+        return (
+            f'{inlet.topic}: nobody publishes it; start the camera driver, or remap '
+            f'{modality}/image to the topic it has'
+        )
+    source = inlet.sources[0]
+    if source.type != inlet.type:
+        return (
+            f'{inlet.topic}: {source.node} publishes {source.type}, not {inlet.type}; '
+            f'set {modality}_transport, or remap {modality}/image'
+        )
+    return (
+        f'{inlet.topic}: the QoS of {source.node} does not match ({source.mismatch}); '
+        'set reliability to best_effort'
+    )
+
+
+def misregistration(
+    rgb: Frame, depth: Frame, rgb_camera: Intrinsics | None, depth_camera: Intrinsics | None
+) -> str | None:
+    """Say why the depth image does not lie on the colour image, or None when it seems to.
+
+    Compares frame_id (where both have one), the images' shape, and the two camera_info where
+    both came. Another resolution of the same view is fine: regions are fractions of the image.
+    """
+    cure = 'turn on depth registration in the camera driver'
+    if rgb.frame_id and depth.frame_id and rgb.frame_id != depth.frame_id:
+        return (
+            f'depth is in the frame {depth.frame_id}, colour in {rgb.frame_id}: not registered; '
+            f'{cure}'
+        )
+    (height, width), (rows, columns) = rgb.image.shape[:2], depth.image.shape[:2]
+    if abs(height * columns - width * rows) > max(height * columns, width * rows) * _SAME_RAYS:
+        return f'depth is {columns}×{rows}, colour {width}×{height}: not the same view; {cure}'
+    if rgb_camera and depth_camera and not _same_rays(rgb_camera, depth_camera):
+        return f"the two camera_info differ: depth is not seen from colour's place; {cure}"
+    return None
+
+
+def _same_rays(one: Intrinsics, other: Intrinsics) -> bool:
+    """Whether focal length and centre agree, as fractions of the image."""
+    if not all((one.width, one.height, other.width, other.height)):
+        return True  # a camera that does not know itself cannot be compared
+    pairs = zip(_normalised(one), _normalised(other), strict=True)
+    return all(abs(a - b) <= _SAME_RAYS for a, b in pairs)
+
+
+def _normalised(camera: Intrinsics) -> tuple[float, float, float, float]:
+    fx, _, cx, _, fy, cy = camera.k[:6]
+    return fx / camera.width, cx / camera.width, fy / camera.height, cy / camera.height
+
+
+def never_pairs(apart: float) -> str:
+    """Say that both sensors live but their images never come together, and the way out."""
+    return (
+        f'its stamps lie {apart:.3f} s from those of colour, more than slop: labels come from '
+        "colour alone; raise slop, or synchronise the camera's streams"
+    )
+
+
+def unsubscribed_status(modality: Modality, state: str) -> Status:
+    """Describe a sensor that the node does not listen to."""
+    return Status(str(modality), Level.STALE, f'not subscribed: the node is {state}')
+
+
+def model_status(
+    state: str, bundle: str, classes: int, refusal: str | None, fault: Exception | None
+) -> Status:
+    """Describe the model.
+
+    Args:
+        state: The node's lifecycle state.
+        bundle: The bundle's folder.
+        classes: How many classes it has; 0 when it is not loaded.
+        refusal: Why the last transition went wrong.
+        fault: Why the last observation got no label.
+
+    """
+    values = {'bundle': bundle, 'classes': str(classes), 'lifecycle': state}
+    if refusal is not None:
+        return Status('model', Level.ERROR, refusal, values)
+    if isinstance(fault, ImageError):  # nothing to see where the object should be
+        return Status('model', Level.WARN, f'no label: {fault}', values)
+    if fault is not None:
+        return Status(
+            'model',
+            Level.ERROR,
+            f'inference failed: {type(fault).__name__}: {fault}; deactivate and activate the node, '
+            'or configure it with device cpu',
+            values,
+        )
+    if not classes:
+        return Status('model', Level.STALE, f'not loaded: the node is {state}', values)
+    return Status('model', Level.OK, f'{classes} classes from {bundle}', values)
+
+
+def device_status(device: str | None, fault: str | None) -> Status:
+    """Describe where the networks run; a fallback from the GPU is an error with its cause."""
+    if device is None:
+        return Status('device', Level.STALE, 'in use only while the node is active')
+    level = Level.OK if fault is None else Level.ERROR
+    return Status('device', level, fault or f'running on {device}', {'device': device})
+
+
+def latency_status(took: Sequence[tuple[float, float]], busy: float, replaced: int) -> Status:
+    """Describe how long labels take.
+
+    Args:
+        took: Of recent labels: milliseconds from the arrival of the newest image used to the
+            label, and milliseconds of inference.
+        busy: Seconds that the inference under way has taken so far.
+        replaced: How many observations gave way to a newer one since activation.
+
+    """
+    values = {'replaced_observations': str(replaced)}
+    latencies = [latency for latency, _ in took]
+    if took:
+        values |= {
+            'latency_p50_ms': f'{statistics.median(latencies):.1f}',
+            'latency_max_ms': f'{max(latencies):.1f}',
+            'inference_p50_ms': f'{statistics.median(spent for _, spent in took):.1f}',
+        }
+    if busy > _STUCK:
+        return Status(
+            'latency',
+            Level.ERROR,
+            f'one inference has taken {busy:.0f} s so far: the device hangs; deactivate the node, '
+            'or set device to cpu',
+            values,
+        )
+    if not took:
+        return Status('latency', Level.STALE, 'no label yet', values)
+    return Status('latency', Level.OK, f'{statistics.median(latencies):.1f} ms', values)

@@ -1,0 +1,96 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the node says, as ROS messages. The way in, from image messages, is in ``images``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from std_msgs.msg import Header
+
+from mm_perception.diagnostics import Level, Status
+from mm_perception.health import NS
+
+if TYPE_CHECKING:
+    from mm_perception.parameters import Parameter
+    from mm_perception.watch import Labelled
+
+try:
+    from vision_msgs import msg as vision
+except ImportError:  # the builds of ROS on PyPI have none
+    vision = None
+
+CLASSIFICATION: Any = getattr(vision, 'Classification', None)
+"""vision_msgs/Classification where it is installed, else None."""
+
+
+def header_of(labelled: Labelled) -> Any:
+    """Make the header that every message about this observation carries."""
+    return Header(stamp=time_of(labelled.prediction.stamp), frame_id=labelled.used[-1].frame_id)
+
+
+def time_of(stamp: int) -> Any:
+    """Nanoseconds as ``builtin_interfaces/Time``."""
+    return Time(sec=stamp // NS, nanosec=stamp % NS)
+
+
+def prediction_message(node: str, labelled: Labelled) -> Any:
+    """Everything about one label, as a ``DiagnosticArray``; ``node`` is fully qualified."""
+    prediction = labelled.prediction
+    values = {
+        'label': prediction.label,
+        'mode': prediction.mode,
+        'confidence': f'{prediction.confidence:.4f}',
+        **{f'{frame.modality}_stamp': str(frame.stamp) for frame in labelled.used},
+        'latency_ms': f'{labelled.latency:.2f}',
+        'inference_ms': f'{labelled.inference:.2f}',
+        **{f'score/{name}': f'{p:.6f}' for name, p in prediction.probabilities.items()},
+    }
+    level = Level.OK if prediction.mode == 'rgbd' else Level.WARN
+    status = Status('prediction', level, prediction.label, values)
+    return DiagnosticArray(header=header_of(labelled), status=[_status_message(node, status)])
+
+
+def classification_message(labelled: Labelled) -> Any:
+    """Every class with its score, as ``vision_msgs/Classification``."""
+    scores = labelled.prediction.probabilities.items()
+    results = [vision.ObjectHypothesis(class_id=name, score=score) for name, score in scores]
+    return CLASSIFICATION(header=header_of(labelled), results=results)
+
+
+def diagnostics_message(node: str, stamp: int, statuses: Iterable[Status]) -> Any:
+    """Statuses as a ``DiagnosticArray``."""
+    return DiagnosticArray(
+        header=Header(stamp=time_of(stamp)),
+        status=[_status_message(node, status) for status in statuses],
+    )
+
+
+def _status_message(node: str, status: Status) -> Any:
+    return DiagnosticStatus(
+        level=bytes([status.level]),
+        name=f'{node}: {status.subject}',
+        message=status.message,
+        hardware_id=node,
+        values=[KeyValue(key=key, value=value) for key, value in status.values.items()],
+    )
+
+
+def parameter_descriptor(parameter: Parameter) -> Any:
+    """Describe a parameter to ROS's tools, as a ``ParameterDescriptor``."""
+    when = 'may be changed at any time' if parameter.live else 'read at configure'
+    descriptor = ParameterDescriptor(
+        description=parameter.sentence, additional_constraints=f'{parameter.allowed}; {when}'
+    )
+    low, high = parameter.minimum, parameter.maximum
+    if parameter.type_name == 'float':
+        descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+    elif parameter.type_name == 'int':
+        descriptor.integer_range = [
+            IntegerRange(from_value=int(low), to_value=int(high), step=1),
+        ]
+    return descriptor

@@ -1,0 +1,400 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The robot's node: wiring only.
+
+Configure reads and checks everything, activate loads to the device and subscribes, deactivate
+frees the device. Subscriptions and timers run on the executor's thread. Inference runs on a
+worker's, which publishes the label itself: rclpy's publishers may be used from any thread, and a
+way back through the executor would put its queue of image callbacks into every label's latency.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from functools import partial, wraps
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.lifecycle import LifecycleNode, LifecycleState
+from rclpy.lifecycle import TransitionCallbackReturn as Return
+from rclpy.qos import (
+    DurabilityPolicy,
+    QoSCompatibility,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+)
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import String
+
+from mm_perception import diagnostics, messages, parameters
+from mm_perception.annotation import annotate
+from mm_perception.classifier import Classifier
+from mm_perception.diagnostics import Inlet, Intrinsics, Source, Status
+from mm_perception.errors import ImageError, MMPerceptionError, SettingsError
+from mm_perception.health import HealthSettings
+from mm_perception.images import fill_image
+from mm_perception.observation import NO_MODE, Modality
+from mm_perception.pairing import PairingSettings
+from mm_perception.regions import find_region
+from mm_perception.watch import Labelled, Watch
+
+_POLL = 0.01  # seconds: how late a lost sensor is noticed at most
+_STOP = 1.0  # seconds that the inference under way has to end before the process ends
+_PATIENCE = 30.0  # seconds that it has on deactivate
+_THROTTLE = 5.0  # seconds between two log lines about the same trouble
+_ROS_OWN = ('use_sim_time', 'qos_overrides.', 'start_type_description_service')
+_Transition = Callable[['PerceptionNode', LifecycleState], Return]
+
+
+def _answers(transition: _Transition) -> _Transition:
+    """Make a transition log its exceptions: rclpy swallows them, the cause with them."""
+
+    @wraps(transition)
+    def answering(node: PerceptionNode, state: LifecycleState) -> Return:
+        name = transition.__name__.removeprefix('on_')
+        try:
+            return transition(node, state)
+        except MMPerceptionError as error:
+            node.refuse(f'{name} refused: {error}')
+            return Return.FAILURE
+        except Exception as error:  # noqa: BLE001 - a bug or a driver's fault: error processing
+            node.refuse(f'{name} failed: {type(error).__name__}: {error}')
+            node.get_logger().error(traceback.format_exc())
+            return Return.ERROR
+
+    return answering
+
+
+class PerceptionNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
+    """Labels what the camera sees, from both of its eyes or from the one that works."""
+
+    def __init__(self) -> None:
+        # Overrides are declared by rclpy first, so that ours can be checked with the table's own
+        # words and the others be named: by itself a misspelt parameter would be ignored.
+        super().__init__('mm_perception', automatically_declare_parameters_from_overrides=True)
+        self._values: Any = {p.name: self._declare(p) for p in parameters.PARAMETERS}
+        for name in self.get_parameters_by_prefix(''):
+            if name not in self._values and not name.startswith(_ROS_OWN):
+                self.get_logger().warning(f'parameter {name}: {parameters.unknown(name)}')
+        self.add_on_set_parameters_callback(self._on_parameters)
+
+        self._classifier: Classifier | None = None  # from configure to cleanup
+        self._out: dict[str, Any] = {}  # publishers, from configure to cleanup
+        self._watch: Watch | None = None  # while active
+        self._images: dict[Modality, Any] = {}  # subscriptions, while active
+        self._undo: list[Callable[[], Any]] = []  # on deactivate
+        self._mode = NO_MODE
+        self._refusal: str | None = None  # why the last transition went wrong
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        # Of the steady clock: under a simulated time that stands still these must go on.
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(1.0, self._diagnose, clock=self._steady)
+
+    # Lifecycle ------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Configure and activate, if the parameter ``autostart`` says so."""
+        if self._values['autostart'] and self.trigger_configure() == Return.SUCCESS:
+            self.trigger_activate()
+
+    @property
+    def state(self) -> str:
+        """``unconfigured``, ``inactive`` or ``active``."""
+        if self._watch is not None:
+            return 'active'
+        return 'unconfigured' if self._classifier is None else 'inactive'
+
+    def refuse(self, why: str) -> None:
+        """Log and remember why a transition went wrong."""
+        self._refusal = why
+        self.get_logger().error(why)
+        self._diagnose()
+
+    @_answers
+    def on_configure(self, state: LifecycleState) -> Return:
+        """Read and check everything; nothing is on the device yet."""
+        model, weights = self._values['model'], self._values['backbone_weights']
+        if not model:
+            raise SettingsError("parameter model: is empty; set it to a bundle's folder")
+        classifier = Classifier(model, self._values['device'], Path(weights) if weights else None)
+        self._offer('object_label', String)
+        self._offer('~/prediction', DiagnosticArray)
+        kept = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._offer('~/modality', String, kept)
+        self._offer('~/annotated', Image, QoSProfile(depth=1))
+        if messages.CLASSIFICATION is not None:
+            self._offer('~/classification', messages.CLASSIFICATION)
+        self._classifier, self._refusal = classifier, None
+        self.get_logger().info(f'{len(classifier.classes)} classes from {model}')
+        return super().on_configure(state)
+
+    @_answers
+    def on_activate(self, state: LifecycleState) -> Return:
+        """Load to the device, warm up, and only then subscribe."""
+        classifier = self._configured()
+        classifier.warm_up()
+        if classifier.fault is not None:
+            self.get_logger().error(classifier.fault)
+        super().on_activate(state)
+        self._watch = Watch(
+            classifier,
+            *self._settings(),
+            clock=self._now,
+            said=self._publish,
+            failed=self._on_fault,
+        )
+        self._set_mode(NO_MODE)
+        for modality in classifier.modalities:
+            self._subscribe(modality)
+        poll = self.create_timer(_POLL, self._on_poll, clock=self._steady)
+        self._undo.append(partial(self.destroy_timer, poll))
+        self._refusal = None
+        self.get_logger().info(f'active on {classifier.device}')
+        self._diagnose()
+        return Return.SUCCESS
+
+    @_answers
+    def on_deactivate(self, state: LifecycleState) -> Return:
+        """Drop the subscriptions and free the device."""
+        if not self._halt(_PATIENCE):
+            raise RuntimeError('inference does not end; is the device hung? restart the node')
+        self._configured().close()
+        self._diagnose()
+        return super().on_deactivate(state)
+
+    @_answers
+    def on_cleanup(self, state: LifecycleState) -> Return:
+        """Stop if need be, and forget the model."""
+        if self._halt(_PATIENCE) and self._classifier is not None:
+            self._classifier.close()
+        for publisher in self._out.values():
+            self.destroy_lifecycle_publisher(publisher)
+        self._out, self._classifier = {}, None
+        self._diagnose()
+        return super().on_cleanup(state)
+
+    # The same from any state, and to go back to unconfigured after a transition went wrong.
+    on_shutdown = on_error = on_cleanup
+
+    # rclpy's private method is overridden: before Kilted an illegal request ends the process.
+    def _LifecycleNodeMixin__on_change_state(self, request: Any, response: Any) -> Any:  # noqa: N802
+        try:
+            return super()._LifecycleNodeMixin__on_change_state(request, response)
+        except rclpy_implementation.RCLError:
+            asked = request.transition.label or request.transition.id
+            self.get_logger().error(f'transition {asked}: not possible, the node is {self.state}')
+            response.success = False
+            return response
+
+    def close(self) -> bool:
+        """End everything because the process ends; tell whether inference has ended too."""
+        ended = self._halt(_STOP)
+        self.destroy_node()
+        return ended
+
+    def _halt(self, patience: float) -> bool:
+        """Stop listening and labelling; tell whether inference ended within so many seconds."""
+        for undo in self._undo:
+            undo()
+        self._images, self._undo = {}, []
+        ended = self._watch is None or self._watch.close(patience)
+        if self._watch is not None and rclpy.ok():
+            self._set_mode(NO_MODE)
+        self._watch = None
+        return ended
+
+    def _configured(self) -> Classifier:
+        if self._classifier is None:
+            raise SettingsError('the node is not configured')
+        return self._classifier
+
+    # Parameters -----------------------------------------------------------------------------------
+
+    def _declare(self, parameter: parameters.Parameter) -> Any:
+        name, value = parameter.name, parameter.default
+        if self.has_parameter(name):
+            value = self.get_parameter(name).value
+            self.undeclare_parameter(name)
+        value = parameter.check(value)
+        descriptor = messages.parameter_descriptor(parameter)
+        self.declare_parameter(name, value, descriptor, ignore_override=True)
+        return value
+
+    def _on_parameters(self, changes: list[Any]) -> SetParametersResult:
+        ours = {c.name: c.value for c in changes if c.name in self._values}
+        try:
+            self._values = parameters.changed(self._values, ours, self.state)
+        except SettingsError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        if self._watch is not None:
+            self._watch.adjust(*self._settings())
+        return SetParametersResult(successful=True)
+
+    def _settings(self) -> tuple[HealthSettings, PairingSettings]:
+        return (
+            parameters.settings_from(HealthSettings, self._values),
+            parameters.settings_from(PairingSettings, self._values),
+        )
+
+    # In -------------------------------------------------------------------------------------------
+
+    def _subscribe(self, modality: Modality) -> None:
+        transport = self._values[f'{modality}_transport']
+        topic, kind = self.resolve_topic_name(f'{modality}/image'), Image
+        if transport != 'raw':  # as image_transport does: the suffix comes after remapping
+            topic, kind = f'{topic}/{transport}', CompressedImage
+        seen, told = partial(self._on_image, modality), partial(self._on_camera_info, modality)
+        self._images[modality] = self._listen(kind, topic, self._values['reliability'], seen)
+        self._listen(CameraInfo, f'{modality}/camera_info', 'best_effort', told)
+
+    def _listen(self, kind: Any, topic: str, reliability: str, heard: Callable[[Any], None]) -> Any:
+        qos = QoSProfile(depth=1, reliability=ReliabilityPolicy[reliability.upper()])
+        subscription = self.create_subscription(kind, topic, heard, qos)
+        self._undo.append(partial(self.destroy_subscription, subscription))
+        return subscription
+
+    def _on_image(self, modality: Modality, message: Any) -> None:
+        if self._watch is None:
+            return
+        try:
+            self._watch.see(modality, message)
+        except ImageError as error:
+            self.get_logger().warning(str(error), throttle_duration_sec=_THROTTLE)
+        self._notice_mode()
+
+    def _on_camera_info(self, modality: Modality, info: Any) -> None:
+        if self._watch is not None:
+            self._watch.cameras[modality] = Intrinsics(info.width, info.height, info.k)
+
+    def _on_poll(self) -> None:
+        if self._watch is not None:
+            self._watch.poll()
+            self._notice_mode()
+
+    def _notice_mode(self) -> None:
+        if self._watch is None or (mode := self._watch.mode()) == self._mode:
+            return
+        why = '; '.join(f'{modality}: {reason}' for modality, reason in self._watch.lost().items())
+        self.get_logger().info(f'mode {self._mode} -> {mode}' + (f' ({why})' if why else ''))
+        self._set_mode(mode)
+        self._diagnose()
+
+    def _now(self) -> int:
+        now: int = self.get_clock().now().nanoseconds
+        return now
+
+    # Out ------------------------------------------------------------------------------------------
+
+    def _offer(self, topic: str, kind: Any, qos: QoSProfile | int = 10) -> None:
+        self._out[topic] = self.create_lifecycle_publisher(kind, topic, qos)
+
+    def _set_mode(self, mode: str) -> None:
+        self._mode = mode
+        self._out['~/modality'].publish(String(data=mode))
+
+    def _publish(self, labelled: Labelled) -> None:
+        """Say a label; the worker's thread runs this."""
+        self._out['object_label'].publish(String(data=labelled.prediction.label))
+        if self._out['~/prediction'].get_subscription_count():
+            message = messages.prediction_message(self.get_fully_qualified_name(), labelled)
+            self._out['~/prediction'].publish(message)
+        if messages.CLASSIFICATION is not None:
+            self._out['~/classification'].publish(messages.classification_message(labelled))
+        if self._out['~/annotated'].get_subscription_count():
+            shown = min(labelled.used, key=lambda frame: frame.modality is not Modality.RGB)
+            region = find_region(self._configured().pipeline.settings.region, shown)
+            picture = Image(header=messages.header_of(labelled))
+            fill_image(picture, annotate(shown, region, labelled.prediction), 'rgb8')
+            self._out['~/annotated'].publish(picture)
+
+    def _on_fault(self, error: Exception) -> None:
+        """Say that an observation got no label; the worker's thread runs this."""
+        why = f'no label: {type(error).__name__}: {error}'
+        self.get_logger().error(why, throttle_duration_sec=_THROTTLE)
+
+    def _diagnose(self) -> None:
+        name, statuses = self.get_fully_qualified_name(), self._statuses()
+        self._diagnostics.publish(messages.diagnostics_message(name, self._now(), statuses))
+
+    def _statuses(self) -> list[Status]:
+        classifier, watch = self._classifier, self._watch
+        known = classifier.modalities if classifier else tuple(Modality)
+        if watch is None or not self._images:
+            watched = [diagnostics.unsubscribed_status(m, self.state) for m in known]
+        else:
+            watched = watch.statuses({m: self._inlet(s) for m, s in self._images.items()})
+        classes = len(classifier.classes) if classifier else 0
+        fault = watch.fault if watch else None
+        model = str(self._values['model'])
+        device = str(classifier.device) if classifier and watch else None
+        fallback = classifier.fault if classifier else None
+        return [
+            *watched,
+            diagnostics.model_status(self.state, model, classes, self._refusal, fault),
+            diagnostics.device_status(device, fallback),
+        ]
+
+    def _inlet(self, subscription: Any) -> Inlet:
+        """Look up who publishes what we subscribed to, and whether it can reach us."""
+        sources = []
+        for end in self.get_publishers_info_by_topic(subscription.topic_name):
+            fits, reason = qos_check_compatible(end.qos_profile, subscription.qos_profile)
+            node = f'{end.node_namespace.rstrip("/")}/{end.node_name}'
+            mismatch = reason if fits == QoSCompatibility.ERROR else ''
+            sources.append(Source(node, end.topic_type, mismatch))
+        kind = f'sensor_msgs/msg/{subscription.msg_type.__name__}'
+        return Inlet(subscription.topic_name, kind, sources)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until SIGINT, SIGTERM or a shutdown of the context.
+
+    Returns:
+        The exit code: 2 when the parameters given are refused.
+
+    """
+    # rclpy's own handlers wake the executor and then call these: a signal interrupts a model that
+    # is being loaded, too. By default that is so for SIGINT only.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    node, ended = None, True
+    try:
+        rclpy.init(args=args)
+        node = PerceptionNode()
+        node.start()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        while rclpy.ok():
+            # With a timeout: a signal that comes just before an endless wait would go unnoticed.
+            executor.spin_once(timeout_sec=0.5)
+    except MMPerceptionError as error:
+        print(f'mm_perception: {error}', file=sys.stderr)  # noqa: T201 - for whoever started it
+        return 2
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except rclpy_implementation.RCLError:
+        if rclpy.ok():
+            raise
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)  # impatience must not cut the ending short
+        if node is not None:
+            ended = node.close()
+        rclpy.try_shutdown()
+    if not ended:
+        os._exit(0)  # the interpreter would wait for a thread that hangs in the device's driver
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

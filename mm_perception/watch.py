@@ -1,0 +1,220 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""From image message to label, for as long as the node is active.
+
+All that happens between the node's subscriptions and its publishers, with the clock passed in:
+decode, judge, pair, and label the newest observation on a worker's thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from mm_perception import diagnostics
+from mm_perception.diagnostics import Inlet, Intrinsics, Status
+from mm_perception.errors import ImageError
+from mm_perception.health import NS, HealthSettings, SensorHealth, SensorStatus
+from mm_perception.images import frame_from_message, stamp_of
+from mm_perception.observation import Frame, Modality, Observation, Prediction
+from mm_perception.pairing import Pairing, PairingSettings
+from mm_perception.worker import NewestWorker
+
+if TYPE_CHECKING:
+    from mm_perception.classifier import Classifier
+
+_RECENT = 100  # labels that the latency figures are of
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """An observation with what was said of it.
+
+    Attributes:
+        observation: What was seen.
+        prediction: What was said.
+        latency: Milliseconds from the arrival of the newest image to the label.
+        inference: Milliseconds of that spent in the classifier.
+
+    """
+
+    observation: Observation
+    prediction: Prediction
+    latency: float
+    inference: float
+
+    @property
+    def used(self) -> list[Frame]:
+        """The frames that the label was made from, the newest last.
+
+        Fewer than the observation has when one of them shows nothing where the object is.
+        """
+        mode = self.prediction.mode
+        frames = [f for m, f in self.observation.frames.items() if mode in ('rgbd', str(m))]
+        return sorted(frames, key=lambda frame: frame.stamp)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """An observation on its way to the worker.
+
+    Attributes:
+        observation: What to label.
+        arrived: When its newest frame did, in seconds of the monotonic clock.
+        expires: When one of its sensors counts as lost, in ns of the node's clock.
+
+    """
+
+    observation: Observation
+    arrived: float
+    expires: int
+
+
+class Watch:
+    """Watches the camera's streams and labels what they show.
+
+    ``see`` and ``poll`` are for one thread; ``said`` and ``failed`` are called on the worker's.
+
+    Attributes:
+        cameras: The intrinsics of each sensor whose camera_info has come.
+        fault: Why the last observation got no label; None when it got one.
+
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        health: HealthSettings,
+        pairing: PairingSettings,
+        *,
+        clock: Callable[[], int],
+        said: Callable[[Labelled], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        """Begin to watch, without any memory of the sensors.
+
+        Args:
+            classifier: Warmed up; it stays the caller's.
+            health: When a sensor is unusable.
+            pairing: Which images belong together.
+            clock: The time in ns, which may stand still or be set back.
+            said: Takes every label, at once.
+            failed: Told why an observation got no label.
+
+        """
+        self.cameras: dict[Modality, Intrinsics] = {}
+        self.fault: Exception | None = None
+        self._classifier, self._clock, self._said, self._failed = classifier, clock, said, failed
+        self._sensors = {m: SensorHealth(m, health) for m in classifier.modalities}
+        self._pairing = Pairing(pairing, self._sensors)
+        self._arrivals: WeakKeyDictionary[Frame, tuple[int, float]] = WeakKeyDictionary()
+        self._newest: dict[Modality, Frame] = {}
+        self._unreadable: dict[Modality, str] = {}
+        self._took: deque[tuple[float, float]] = deque(maxlen=_RECENT)
+        self._worker = NewestWorker(self._label, self._on_fault, 'inference')
+
+    def see(self, modality: Modality, message: Any) -> None:
+        """Take an image message that has just arrived.
+
+        Raises:
+            ImageError: It cannot be read. It is as if it had not come, and diagnostics say why.
+
+        """
+        now, arrived = self._clock(), time.monotonic()
+        try:
+            frame = frame_from_message(message, modality, None if stamp_of(message) else now)
+        except ImageError as error:
+            self._unreadable[modality] = str(error)
+            raise
+        self._unreadable.pop(modality, None)
+        self._arrivals[frame] = now, arrived
+        self._newest[modality] = frame
+        self._submit(self._pairing.add(frame, now))
+
+    def poll(self) -> None:
+        """Let a single go whose partner does not come; call this every few milliseconds."""
+        self._submit(self._pairing.poll(self._clock()))
+
+    def mode(self) -> str:
+        """The mode of the labels that are made now: ``rgbd``, ``rgb``, ``depth`` or ``none``."""
+        return self._pairing.mode(self._clock())
+
+    def lost(self) -> dict[Modality, str]:
+        """Tell which sensors cannot be used now, and why."""
+        now = self._clock()
+        return {
+            modality: self._unreadable.get(modality, sensor.status(now).reason)
+            for modality, sensor in self._sensors.items()
+            if sensor.is_lost(now)
+        }
+
+    def adjust(self, health: HealthSettings, pairing: PairingSettings) -> None:
+        """Change the settings from the next image on."""
+        for sensor in self._sensors.values():
+            sensor.settings = health
+        self._pairing.settings = pairing
+
+    def close(self, patience: float) -> bool:
+        """Stop labelling; tell whether the inference under way ended within so many seconds."""
+        return self._worker.close(patience)
+
+    def statuses(self, inlets: Mapping[Modality, Inlet]) -> list[Status]:
+        """Describe the sensors and the labels' latency for diagnostics."""
+        now = self._clock()
+        healths = {m: sensor.status(now) for m, sensor in self._sensors.items()}
+        sensors = [
+            diagnostics.sensor_status(
+                modality,
+                health,
+                inlets[modality],
+                other=next((h for m, h in healths.items() if m is not modality), None),
+                trouble=self._unreadable.get(modality) or self._misfit(modality, healths),
+            )
+            for modality, health in healths.items()
+        ]
+        took, busy = list(self._took), self._worker.busy_for()
+        return [*sensors, diagnostics.latency_status(took, busy, self._worker.replaced)]
+
+    def _misfit(self, modality: Modality, healths: Mapping[Modality, SensorStatus]) -> str | None:
+        """Say why depth does not belong to the colour image; it is always depth that is blamed."""
+        live = all(health.level in ('ok', 'warn') for health in healths.values())
+        if modality is not Modality.DEPTH or not live or Modality.RGB not in self._newest:
+            return None
+        if self._pairing.apart is not None:
+            return diagnostics.never_pairs(self._pairing.apart)
+        return diagnostics.misregistration(
+            self._newest[Modality.RGB],
+            self._newest[Modality.DEPTH],
+            self.cameras.get(Modality.RGB),
+            self.cameras.get(Modality.DEPTH),
+        )
+
+    def _submit(self, observation: Observation | None) -> None:
+        if observation is None:
+            return
+        expires, arrived = 0, 0.0
+        for frame in observation.frames.values():
+            since, at = self._arrivals[frame]
+            end = since + round(self._sensors[frame.modality].timeout * NS)
+            expires, arrived = min(expires or end, end), max(arrived, at)
+        self._worker.submit(_Job(observation, arrived, expires))
+
+    def _label(self, job: _Job) -> None:
+        """Label an observation and say so; the worker's thread runs this."""
+        started = time.monotonic()
+        if self._clock() > job.expires:
+            return  # it waited too long behind another: no label is made of what is stale
+        prediction = self._classifier.classify(job.observation)
+        done = time.monotonic()
+        latency, inference = 1e3 * (done - job.arrived), 1e3 * (done - started)
+        self.fault = None
+        self._took.append((latency, inference))
+        self._said(Labelled(job.observation, prediction, latency, inference))
+
+    def _on_fault(self, error: Exception) -> None:
+        self.fault = error
+        self._failed(error)
