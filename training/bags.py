@@ -269,8 +269,7 @@ def _replay(
     now = 0
     for time, frame in frames:
         received[frame] = time
-        # Unindexed files may hold messages a little out of order; a robot's clock never goes back.
-        before, now = now, max(now, time)
+        before, now = now, time
         due = _due(pairing, before, now) if before else []
         steps = [pairing.poll(deadline) for deadline in due]
         for observation in (*steps, pairing.add(frame, now)):

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _MAGIC = b'\x89MCAP0\r\n'
 _RECORD = struct.Struct('<BQ')  # opcode and length
 _NO_OPCODE = 0x00  # never valid: zeros that a file system put where data had not yet arrived
-_DATA_END = 0x0F
 _FOOTER = _RECORD.pack(0x02, 20) + struct.pack('<QQI', 0, 0, 0) + _MAGIC
 
 
@@ -49,7 +48,7 @@ def _sound_length(file: BinaryIO, size: int) -> int:
         file.seek(position)
         opcode, length = _RECORD.unpack(file.read(_RECORD.size))
         following = position + _RECORD.size + length
-        if opcode in {_NO_OPCODE, _DATA_END} or following > size:
+        if opcode == _NO_OPCODE or following > size:
             break
         position = following
     return min(position, size)
