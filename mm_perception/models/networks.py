@@ -1,0 +1,212 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The networks of appendix A.1: what parameterises each distribution of the models.
+
+``Dk`` is a linear layer with k units, ``DkBR`` adds batch normalisation and ReLU, ``I-J`` is I then
+J, and ``(I, J)`` joins two outputs into one. Every network of the appendix is a trunk f_MLP, which
+takes one or several named inputs, under the heads of one distribution (eq. 2 and 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Bernoulli, Categorical, Independent
+from torch.nn import functional
+
+from mm_perception.models.distributions import (
+    VARIANCE_FLOOR,
+    Gaussian,
+    SquaredError,
+    bernoulli,
+    categorical,
+    gaussian,
+)
+
+
+@dataclass(frozen=True)
+class Layers:
+    """How many DkBR layers a trunk has.
+
+    Attributes:
+        before: On each input by itself, before they are joined.
+        after: On the joined inputs.
+        dropout: Rate of a dropout layer at the end; 0 for none.
+
+    """
+
+    before: int
+    after: int = 0
+    dropout: float = 0.0
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation that takes a batch of one.
+
+    One item has no spread: normalised by itself every unit would be 0, and torch refuses it. It is
+    normalised by the running statistics instead, and leaves them as they are.
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Normalise [B, D]."""
+        if self.training and len(inputs) == 1:
+            return functional.batch_norm(
+                inputs, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+        return super().forward(inputs)
+
+
+def br_layers(inputs: int, hidden: int, count: int) -> list[nn.Module]:
+    """DkBR-DkBR-…: ``count`` times linear, batch norm, ReLU. The norm's shift is the bias."""
+    layers: list[nn.Module] = []
+    for width in [inputs, *[hidden] * count][:count]:
+        layers += [nn.Linear(width, hidden, bias=False), BatchNorm(hidden), nn.ReLU()]
+    return layers
+
+
+class Trunk(nn.Module):
+    """f_MLP of named inputs: (x-DkBR-…, w-DkBR-…)-DkBR-….
+
+    The inputs are joined in the order of their names, so that a mapping written in another order
+    is the same network.
+
+    Attributes:
+        width: Units of the output.
+
+    """
+
+    def __init__(self, inputs: Mapping[str, int], hidden: int, layers: Layers) -> None:
+        super().__init__()
+        self.branches = nn.ModuleDict(
+            {
+                name: nn.Sequential(*br_layers(inputs[name], hidden, layers.before))
+                for name in sorted(inputs)
+            }
+        )
+        joined = hidden * len(inputs) if layers.before else sum(inputs.values())
+        self.joint = nn.Sequential(*br_layers(joined, hidden, layers.after))
+        if layers.dropout:
+            self.joint.append(nn.Dropout(layers.dropout))
+        self.width = hidden if layers.after else joined
+
+    def forward(self, **inputs: Tensor) -> Tensor:
+        """Map named [B, D] to [B, width]."""
+        outputs = [branch(inputs[name]) for name, branch in self.branches.items()]
+        return self.joint(torch.cat(outputs, dim=-1))  # type: ignore[no-any-return]  # torch's own
+
+
+class GaussianNetwork(nn.Module):
+    """N(f_μ(f_MLP(·)), diag(softplus(f_σ²(f_MLP(·))))), eq. 2."""
+
+    def __init__(self, trunk: Trunk, dimension: int) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.mean = nn.Linear(trunk.width, dimension)
+        self.variance = nn.Linear(trunk.width, dimension)
+
+    def forward(self, **inputs: Tensor) -> Gaussian:
+        """Give the distribution for named [B, D]."""
+        hidden = self.trunk(**inputs)
+        variance = functional.softplus(self.variance(hidden)) + VARIANCE_FLOOR
+        return gaussian(self.mean(hidden), variance)
+
+
+class CategoricalNetwork(nn.Module):
+    """Cat(softmax(f_μ(f_MLP(·))))."""
+
+    def __init__(self, trunk: Trunk, dimension: int) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.logits = nn.Linear(trunk.width, dimension)
+
+    def forward(self, **inputs: Tensor) -> Categorical:
+        """Give the distribution for named [B, D]."""
+        return categorical(self.logits(self.trunk(**inputs)))
+
+
+class BernoulliNetwork(nn.Module):
+    """Bern(sigmoid(f_μ(f_MLP(·)))), eq. 3."""
+
+    def __init__(self, trunk: Trunk, dimension: int) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.logits = nn.Linear(trunk.width, dimension)
+
+    def forward(self, **inputs: Tensor) -> Independent[Bernoulli]:
+        """Give the distribution for named [B, D]."""
+        return bernoulli(self.logits(self.trunk(**inputs)))
+
+
+class NonNegativeNetwork(nn.Module):
+    """'MSE over ≥ 0' around softplus(f_μ(f_MLP(·))), appendix A.1.2."""
+
+    def __init__(self, trunk: Trunk, dimension: int) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.mean = nn.Linear(trunk.width, dimension)
+
+    def forward(self, **inputs: Tensor) -> SquaredError:
+        """Give the error's centre for named [B, D]."""
+        return SquaredError(functional.softplus(self.mean(self.trunk(**inputs))))
+
+
+@dataclass(frozen=True)
+class NetworkTable:
+    """One section of appendix A.1: widths, and a trunk for each distribution.
+
+    Attributes:
+        hidden: The k of DkBR.
+        a: Dimensions of the shared representation.
+        z: Dimensions of the style.
+        decoder: The distribution of a modality.
+        q_a: Trunk of q(a|x,w), joint.
+        q_a_single: Trunk of q(a|x) and q(a|w).
+        p_x_a: Trunk of p(x|a) and p(w|a).
+        q_y_a: Trunk of q(y|a), the classifier.
+        p_a_zy: Trunk of p(a|z,y), which the appendix calls q(a|z,y).
+        q_z_ay: Trunk of q(z|a,y).
+
+    """
+
+    hidden: int
+    a: int
+    z: int
+    decoder: type[BernoulliNetwork | NonNegativeNetwork]
+    q_a: Layers
+    q_a_single: Layers
+    p_x_a: Layers
+    q_y_a: Layers
+    p_a_zy: Layers
+    q_z_ay: Layers
+
+
+TABLES = {
+    'mnist': NetworkTable(  # A.1.1
+        hidden=512,
+        a=128,
+        z=64,
+        decoder=BernoulliNetwork,
+        q_a=Layers(before=2, after=1),  # (x-D512BR-D512BR, w-D512BR-D512BR)-D512BR
+        q_a_single=Layers(before=2),  # x-D512BR-D512BR
+        p_x_a=Layers(before=2),  # a-D512BR-D512BR
+        q_y_a=Layers(before=1),  # a-D512BR
+        p_a_zy=Layers(before=0, after=2),  # (z, y)-D512BR-D512BR
+        q_z_ay=Layers(before=0, after=2),  # (a, y)-D512BR-D512BR
+    ),
+    'rgbd': NetworkTable(  # A.1.2, whose D1024 for p(x|a) is a misprint: the target has 4,096
+        hidden=1024,
+        a=1024,
+        z=1024,
+        decoder=NonNegativeNetwork,
+        q_a=Layers(before=1),  # (x-D1024BR, w-D1024BR)
+        q_a_single=Layers(before=2),  # x-D1024BR-D1024BR
+        p_x_a=Layers(before=2),  # a-D1024BR-D1024BR
+        q_y_a=Layers(before=1, dropout=0.5),  # a-D1024BR-Dropout0.5
+        p_a_zy=Layers(before=1),  # (z-D1024BR, y-D1024BR)
+        q_z_ay=Layers(before=1),  # (a-D1024BR, y-D1024BR)
+    ),
+}
+"""The paper's two sets of networks, by the name that the settings give them."""
