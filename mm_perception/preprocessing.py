@@ -113,14 +113,14 @@ def fill_holes(depth: NDArray[np.float32]) -> NDArray[np.float32]:
             f'depth crop of {width}x{height} pixels has not one valid distance: '
             'the object is too near or too far for the sensor, or its view is blocked'
         )
-    holes = np.logical_not(valid).view(np.uint8)
+    holes = np.logical_not(valid)
     _, labels = cv2.distanceTransformWithLabels(
-        holes, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+        holes.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    # Each valid pixel has a label of its own, which its nearest holes share.
-    by_label: NDArray[np.float32] = np.empty(distances.size + 1, np.float32)
-    by_label[labels[valid]] = distances
-    return by_label[np.asarray(labels)]
+    # OpenCV numbers the valid pixels row by row from 1, and each hole as its nearest one.
+    filled: NDArray[np.float32] = depth.copy()
+    filled[holes] = distances[np.asarray(labels)[holes] - 1]
+    return filled
 
 
 def depth_levels(

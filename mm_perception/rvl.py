@@ -61,9 +61,13 @@ def _numbers(stream: NDArray[np.uint8]) -> NDArray[np.int32]:
     lengths = last - first + 1
     if lengths.max() > _LONGEST:
         raise ImageError('the RVL stream is damaged: a number is longer than 30 bits')
-    place = np.arange(last[-1] + 1) - np.repeat(first, lengths)
-    groups = (nibbles[: last[-1] + 1] & 7).astype(np.int32) << (3 * place)
-    return np.add.reduceat(groups, first)
+    numbers: NDArray[np.int32] = (nibbles[first] & 7).astype(np.int32)
+    longer = np.arange(last.size)
+    for place in range(1, int(lengths.max())):
+        longer = longer[lengths[longer] > place]
+        groups = (nibbles[first[longer] + place] & 7).astype(np.int32)
+        numbers[longer] |= groups << (3 * place)
+    return numbers
 
 
 def _runs(numbers: NDArray[np.int32], pixels: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
