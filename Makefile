@@ -14,7 +14,7 @@ unexport LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 endif
 
 # What is installed as a copy, so that a change asks for installing anew.
-INSTALLED_FILES := package.xml $(shell find config launch resource -type f)
+INSTALLED_FILES := package.xml $(shell find $(wildcard config launch resource) -type f)
 
 .PHONY: help demo test lint bench venv clean
 .DEFAULT_GOAL := help

@@ -78,8 +78,10 @@ setup(
         ],
         # What the workstation needs to simulate, to read bags, to learn and to report.
         'train': [
+            'backports.zstd; python_version < "3.14"',
             'embreex',
             'jinja2',
+            'markupsafe',
             'matplotlib',
             'opencv-python-headless',
             'rich',
