@@ -34,13 +34,18 @@ class PreprocessingSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
 
-    size: int = Field(default=148, ge=32, le=1024)
-    """Pixels: the side of the square that the network sees. VGG16 needs at least 32."""
-
-    depth_range: tuple[float, float] | None = None
-    """Metres that are coloured red and blue. None, as in the paper: each crop's own nearest and
-    farthest, which shows shape and hides distance. Two fixed numbers: a colour always means the
-    same distance, and a stray pixel cannot shift the others."""
+    size: int = Field(
+        148,
+        ge=32,
+        le=1024,
+        description='Pixels: the side of the square that the network sees. VGG16 needs 32.',
+    )
+    depth_range: tuple[float, float] | None = Field(
+        None,
+        description='Metres that are coloured red and blue: [near, far], so that a colour always '
+        "means the same distance. Unset, as in the paper: each crop's own nearest and farthest, "
+        'which shows its shape whatever its distance.',
+    )
 
     @field_validator('depth_range')
     @classmethod

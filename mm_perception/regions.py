@@ -29,14 +29,20 @@ class RegionSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
 
-    kind: Literal['centre', 'fixed', 'full'] = 'centre'
-    """centre: a square in the middle; fixed: `box`; full: the whole image."""
-
-    fraction: float = Field(default=0.5, gt=0, le=1)
-    """centre: the square's side as a fraction of the image's shorter side."""
-
-    box: tuple[float, float, float, float] | None = None
-    """fixed: left, top, width and height as fractions of the image's width and height."""
+    kind: Literal['centre', 'fixed', 'full'] = Field(
+        'centre',
+        description='centre: a square in the middle; fixed: the box; full: the whole image.',
+    )
+    fraction: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="centre: the square's side, as a fraction of the image's shorter side.",
+    )
+    box: tuple[float, float, float, float] | None = Field(
+        None,
+        description='fixed: [left, top, width, height], as fractions of the image.',
+    )
 
     @model_validator(mode='after')
     def _box_fits(self) -> Self:

@@ -48,15 +48,21 @@ def test_wide_image_repeats_its_top_and_bottom_rows() -> None:
     assert_array_equal(fit_square(image, 4), expected)
 
 
-def test_tall_image_repeats_its_outer_columns_and_the_odd_pixel_goes_right() -> None:
+def test_tall_image_repeats_its_left_and_right_columns() -> None:
+    image = np.array([[1, 2], [3, 4], [5, 6], [7, 8]], np.uint8)
+    expected = [[1, 1, 2, 2], [3, 3, 4, 4], [5, 5, 6, 6], [7, 7, 8, 8]]
+    assert_array_equal(fit_square(image, 4), expected)
+
+
+def test_odd_pixel_of_the_border_goes_right() -> None:
     image = np.array([[1, 2], [3, 4], [5, 6]], np.uint8)
     assert_array_equal(fit_square(image, 3), [[1, 2, 2], [3, 4, 4], [5, 6, 6]])
 
 
 def test_shrinking_averages() -> None:
-    image = np.array([[0, 2, 10, 10], [4, 6, 10, 10]], np.uint8)
-    # Two blocks of 2 x 2, their means 3 and 10, in one row that is repeated below.
-    assert_array_equal(fit_square(image, 2), [[3, 10], [3, 10]])
+    image = np.array([[0, 0, 0, 60, 10, 20], [0, 0, 0, 30, 0, 0], [0, 9, 0, 0, 0, 60]], np.uint8)
+    # Two blocks of 3 x 3, their means 1 and 20, in one row that is repeated below.
+    assert_array_equal(fit_square(image, 2), [[1, 20], [1, 20]])
 
 
 def test_enlarging_interpolates() -> None:
