@@ -5,16 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mm_perception.observation import Frame, Modality, Prediction
-
-if TYPE_CHECKING:
-    from mm_perception.regions import Region
+from mm_perception.regions import RegionSettings, find_region
 
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -28,18 +25,20 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _REFERENCE = 480.0  # image height at which text has size 1
 
 
-def annotate(frame: Frame, region: Region, prediction: Prediction) -> Image:
-    """Draw the prediction over one of the images it was made from.
+def annotate(frames: Sequence[Frame], where: RegionSettings, prediction: Prediction) -> Image:
+    """Draw a prediction over the colour image it was made from; over depth if there is no other.
 
     Args:
-        frame: The image, which is not changed; depth is shown as grey, near bright.
-        region: Where the object is, in pixels of that image.
+        frames: The frames that the prediction was made from; they are not changed.
+        where: Which part of the image was classified.
         prediction: What was said of it.
 
     Returns:
-        An H×W×3 uint8 RGB image of its own.
+        An H×W×3 uint8 RGB image of its own; depth is shown as grey, near bright.
 
     """
+    frame = min(frames, key=lambda frame: frame.modality is not Modality.RGB)
+    region = find_region(where, frame)
     canvas = _canvas(frame)
     # Orange says that a sensor is missing, without reading.
     colour = _GREEN if prediction.mode == 'rgbd' else _ORANGE

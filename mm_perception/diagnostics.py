@@ -207,7 +207,7 @@ def misregistration(
         )
     (height, width), (rows, columns) = rgb.image.shape[:2], depth.image.shape[:2]
     if abs(height * columns - width * rows) > max(height * columns, width * rows) * _SAME_RAYS:
-        return f'depth is {columns}×{rows}, colour {width}×{height}: not the same view; {cure}'
+        return f'depth is {columns}x{rows}, colour {width}x{height}: not the same view; {cure}'
     if rgb_camera and depth_camera and not _same_rays(rgb_camera, depth_camera):
         return f"the two camera_info differ: depth is not seen from colour's place; {cure}"
     return None

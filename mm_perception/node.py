@@ -46,7 +46,6 @@ from mm_perception.health import HealthSettings
 from mm_perception.images import fill_image
 from mm_perception.observation import NO_MODE, Modality
 from mm_perception.pairing import PairingSettings
-from mm_perception.regions import find_region
 from mm_perception.watch import Labelled, Watch
 
 _POLL = 0.01  # seconds: how late a lost sensor is noticed at most
@@ -197,11 +196,10 @@ class PerceptionNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
             response.success = False
             return response
 
-    def close(self) -> bool:
-        """End everything because the process ends; tell whether inference has ended too."""
-        ended = self._halt(_STOP)
+    def close(self) -> None:
+        """End everything because the process ends."""
+        self._halt(_STOP)
         self.destroy_node()
-        return ended
 
     def _halt(self, patience: float) -> bool:
         """Stop listening and labelling; tell whether inference ended within so many seconds."""
@@ -271,19 +269,13 @@ class PerceptionNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
             self._watch.see(modality, message)
         except ImageError as error:
             self.get_logger().warning(str(error), throttle_duration_sec=_THROTTLE)
-        self._notice_mode()
 
     def _on_camera_info(self, modality: Modality, info: Any) -> None:
         if self._watch is not None:
             self._watch.cameras[modality] = Intrinsics(info.width, info.height, info.k)
 
     def _on_poll(self) -> None:
-        if self._watch is not None:
-            self._watch.poll()
-            self._notice_mode()
-
-    def _notice_mode(self) -> None:
-        if self._watch is None or (mode := self._watch.mode()) == self._mode:
+        if self._watch is None or (mode := self._watch.poll()) == self._mode:
             return
         why = '; '.join(f'{modality}: {reason}' for modality, reason in self._watch.lost().items())
         self.get_logger().info(f'mode {self._mode} -> {mode}' + (f' ({why})' if why else ''))
@@ -312,10 +304,9 @@ class PerceptionNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
         if messages.CLASSIFICATION is not None:
             self._out['~/classification'].publish(messages.classification_message(labelled))
         if self._out['~/annotated'].get_subscription_count():
-            shown = min(labelled.used, key=lambda frame: frame.modality is not Modality.RGB)
-            region = find_region(self._configured().pipeline.settings.region, shown)
+            region = self._configured().pipeline.settings.region
             picture = Image(header=messages.header_of(labelled))
-            fill_image(picture, annotate(shown, region, labelled.prediction), 'rgb8')
+            fill_image(picture, annotate(labelled.used, region, labelled.prediction), 'rgb8')
             self._out['~/annotated'].publish(picture)
 
     def _on_fault(self, error: Exception) -> None:
@@ -357,17 +348,18 @@ class PerceptionNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
         return Inlet(subscription.topic_name, kind, sources)
 
 
-def main(args: list[str] | None = None) -> int:
+def run(args: list[str] | None = None) -> int:
     """Run the node until SIGINT, SIGTERM or a shutdown of the context.
 
     Returns:
         The exit code: 2 when the parameters given are refused.
 
     """
-    # rclpy's own handlers wake the executor and then call these: a signal interrupts a model that
-    # is being loaded, too. By default that is so for SIGINT only.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    node, ended = None, True
+    # rclpy's own handlers wake the executor and then call these, so that a signal interrupts the
+    # loading of a model too. Python has it so for SIGINT alone, and not in a shell's background.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    node = None
     try:
         rclpy.init(args=args)
         node = PerceptionNode()
@@ -389,12 +381,19 @@ def main(args: list[str] | None = None) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)  # impatience must not cut the ending short
         if node is not None:
-            ended = node.close()
+            node.close()
         rclpy.try_shutdown()
-    if not ended:
-        os._exit(0)  # the interpreter would wait for a thread that hangs in the device's driver
     return 0
 
 
+def main() -> None:
+    """Run the node as a process of its own."""
+    code = run()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # All is closed; taking torch down, too, would take a small machine seconds.
+    os._exit(code)
+
+
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

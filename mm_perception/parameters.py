@@ -74,7 +74,7 @@ class Parameter:
             SettingsError: It has another type, is no choice, or is out of range.
 
         """
-        if isinstance(self.default, float) and type(value) is int:
+        if isinstance(self.default, float) and type(value) is int and self._admits(value):
             value = float(value)
         if type(value) is not type(self.default) or not self._admits(value):
             raise SettingsError(f'parameter {self.name}: {value!r} is refused; use {self.allowed}')

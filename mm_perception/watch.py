@@ -20,7 +20,7 @@ from mm_perception.diagnostics import Inlet, Intrinsics, Status
 from mm_perception.errors import ImageError
 from mm_perception.health import NS, HealthSettings, SensorHealth, SensorStatus
 from mm_perception.images import frame_from_message, stamp_of
-from mm_perception.observation import Frame, Modality, Observation, Prediction
+from mm_perception.observation import NO_MODE, Frame, Modality, Observation, Prediction
 from mm_perception.pairing import Pairing, PairingSettings
 from mm_perception.worker import NewestWorker
 
@@ -114,6 +114,7 @@ class Watch:
         self._arrivals: WeakKeyDictionary[Frame, tuple[int, float]] = WeakKeyDictionary()
         self._newest: dict[Modality, Frame] = {}
         self._unreadable: dict[Modality, str] = {}
+        self._begun = False
         self._took: deque[tuple[float, float]] = deque(maxlen=_RECENT)
         self._worker = NewestWorker(self._label, self._on_fault, 'inference')
 
@@ -135,13 +136,17 @@ class Watch:
         self._newest[modality] = frame
         self._submit(self._pairing.add(frame, now))
 
-    def poll(self) -> None:
-        """Let a single go whose partner does not come; call this every few milliseconds."""
-        self._submit(self._pairing.poll(self._clock()))
+    def poll(self) -> str:
+        """Let a single go whose partner does not come; call this every few milliseconds.
 
-    def mode(self) -> str:
-        """The mode of the labels that are made now: ``rgbd``, ``rgb``, ``depth`` or ``none``."""
-        return self._pairing.mode(self._clock())
+        Returns:
+            The mode of the labels that are made now: ``rgbd``, ``rgb``, ``depth`` or ``none``. It
+            is ``none`` until the first observation: a sensor that is waited for is not lost yet.
+
+        """
+        now = self._clock()
+        self._submit(self._pairing.poll(now))
+        return self._pairing.mode(now) if self._begun else NO_MODE
 
     def lost(self) -> dict[Modality, str]:
         """Tell which sensors cannot be used now, and why."""
@@ -196,6 +201,7 @@ class Watch:
     def _submit(self, observation: Observation | None) -> None:
         if observation is None:
             return
+        self._begun = True
         expires, arrived = 0, 0.0
         for frame in observation.frames.values():
             since, at = self._arrivals[frame]

@@ -1,0 +1,86 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Start the node on a camera: ``ros2 launch mm_perception rgbd.launch.py camera:=… model:=…``.
+
+Every parameter of the node is an argument as well; what is not given is left to the camera's
+preset, then to the file of parameters.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from launch import LaunchContext, LaunchDescription
+from mm_perception.cameras import load_camera
+from mm_perception.parameters import BY_NAME, PARAMETERS
+
+CONFIG = Path(__file__).resolve().parent.parent / 'config'
+# The variable's name changed with Fast DDS 3, of ROS 2 Kilted.
+DDS_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+ARGUMENTS = {
+    'camera': ('', 'Preset in config/cameras, or the path of your own; empty: no remapping.'),
+    'params_file': (str(CONFIG / 'mm_perception.yaml'), 'File of parameters.'),
+    'namespace': ('', "The node's namespace."),
+    'use_sim_time': ('false', 'Take the time from /clock.'),
+    'dds_profile': (
+        str(CONFIG / 'fastdds.xml'),
+        'Fast DDS profile for large images; the environment has precedence, empty is none.',
+    ),
+    **{p.name: ('', p.sentence) for p in PARAMETERS},
+    'autostart': ('true', BY_NAME['autostart'].sentence),
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare the arguments; the rest needs their values."""
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=sentence)
+        for name, (default, sentence) in ARGUMENTS.items()
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=start)])
+
+
+def start(context: LaunchContext) -> list[Node]:
+    """Make the node from the arguments' values."""
+    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    camera = load_camera(given['camera'], CONFIG / 'cameras') if given['camera'] else None
+    return [
+        Node(
+            package='mm_perception',
+            executable='perception_node',
+            namespace=given['namespace'],
+            remappings=list(camera.remappings.items()) if camera else [],
+            parameters=[
+                given['params_file'],
+                *([dict(camera.parameters)] if camera and camera.parameters else []),
+                overrides(given),
+            ],
+            additional_env=environment(given['dds_profile']),
+            output='screen',
+        )
+    ]
+
+
+def overrides(given: dict[str, str]) -> dict[str, Any]:
+    """Check the parameters among the arguments; what is empty is not given."""
+    values: dict[str, Any] = {'use_sim_time': given['use_sim_time'].lower() == 'true'}
+    for parameter in PARAMETERS:
+        text = given[parameter.name]
+        if text:
+            is_text = isinstance(parameter.default, str)
+            values[parameter.name] = parameter.check(text if is_text else yaml.safe_load(text))
+    return values
+
+
+def environment(profile: str) -> dict[str, str]:
+    """Point Fast DDS at the profile, unless the environment has one of its own."""
+    if not profile or any(name in os.environ for name in DDS_VARIABLES):
+        return {}
+    return dict.fromkeys(DDS_VARIABLES, profile)

@@ -1,0 +1,228 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mm_perception.diagnostics import (
+    FASTDDS_HINT,
+    Inlet,
+    Intrinsics,
+    Level,
+    Source,
+    device_status,
+    latency_status,
+    misregistration,
+    model_status,
+    never_pairs,
+    sensor_status,
+    unsubscribed_status,
+)
+from mm_perception.errors import ImageError
+from mm_perception.health import SensorStatus
+from mm_perception.observation import Frame, Modality
+
+IMAGE = 'sensor_msgs/msg/Image'
+RGB, DEPTH = Modality.RGB, Modality.DEPTH
+WELL = SensorStatus('ok', '30.0 Hz', 30.0, 0.01)
+NEVER = SensorStatus('stale', 'no frame has come yet', 0.0, None)
+SILENT = SensorStatus('error', 'silent for 0.30 s', 12.0, 0.3)
+BLACK = SensorStatus('error', 'the picture is black: is the lens covered?', 30.0, 0.3)
+HEARD = Inlet('/depth', IMAGE, [Source('/driver', IMAGE)])
+
+
+def frame(modality: Modality, width: int, height: int, frame_id: str = 'camera') -> Frame:
+    colour = modality is RGB
+    shape = (height, width, 3) if colour else (height, width)
+    return Frame(modality, 1, frame_id, np.zeros(shape, np.uint8 if colour else np.float32))
+
+
+def test_a_sensor_that_is_well_is_ok_with_its_rate_and_age() -> None:
+    status = sensor_status(DEPTH, WELL, HEARD, other=WELL)
+    assert (status.subject, status.level, status.message) == ('depth', Level.OK, '30.0 Hz')
+    assert status.values == {
+        'topic': '/depth',
+        'publishers': '/driver',
+        'rate_hz': '30.00',
+        'age_s': '0.010',
+        'health': '30.0 Hz',
+    }
+
+
+def test_levels_are_those_of_diagnostic_msgs() -> None:
+    message = pytest.importorskip('diagnostic_msgs.msg').DiagnosticStatus
+    for level in Level:
+        assert bytes([level]) == getattr(message, level.name)
+
+
+@pytest.mark.parametrize('health', [NEVER, SILENT])
+@pytest.mark.parametrize(
+    ('sources', 'cause', 'cure'),
+    [
+        ([], 'nobody publishes it', 'remap depth/image'),
+        (
+            [Source('/driver', 'sensor_msgs/msg/CompressedImage')],
+            '/driver publishes sensor_msgs/msg/CompressedImage, not sensor_msgs/msg/Image',
+            'set depth_transport',
+        ),
+        (
+            [Source('/driver', IMAGE, 'ERROR: Best effort publisher')],
+            'the QoS of /driver does not match (ERROR: Best effort publisher)',
+            'set reliability to best_effort',
+        ),
+    ],
+)
+def test_a_topic_that_cannot_reach_us_is_an_error_with_its_cause_and_cure(
+    health: SensorStatus, sources: list[Source], cause: str, cure: str
+) -> None:
+    status = sensor_status(DEPTH, health, Inlet('/depth', IMAGE, sources))
+    assert status.level is Level.ERROR
+    assert status.message.startswith('/depth: ')
+    assert cause in status.message
+    assert cure in status.message
+
+
+def test_one_publisher_that_fits_is_enough() -> None:
+    sources = [Source('/other', 'sensor_msgs/msg/CompressedImage'), Source('/driver', IMAGE)]
+    assert Inlet('/depth', IMAGE, sources).heard
+    assert sensor_status(DEPTH, WELL, Inlet('/depth', IMAGE, sources)).level is Level.OK
+
+
+def test_a_publisher_from_whom_nothing_has_come_yet_is_stale_and_points_at_the_profile() -> None:
+    status = sensor_status(DEPTH, NEVER, HEARD)
+    assert status.level is Level.STALE
+    assert '/driver' in status.message
+    assert FASTDDS_HINT in status.message
+    assert status.values['age_s'] == 'never'
+
+
+def test_a_sensor_that_falls_silent_is_an_error_that_asks_for_the_plug() -> None:
+    status = sensor_status(DEPTH, SILENT, HEARD)
+    assert status.level is Level.ERROR
+    assert status.message == (
+        '/depth: silent for 0.30 s, though /driver publishes it; is the camera still plugged in?'
+    )
+
+
+def test_a_picture_that_shows_nothing_is_an_error_with_healths_reason() -> None:
+    status = sensor_status(RGB, BLACK, HEARD)
+    assert (status.level, status.message) == (Level.ERROR, f'/depth: {BLACK.reason}')
+
+
+def test_a_message_that_cannot_be_read_is_the_reason_given() -> None:
+    trouble = "depth image of frame 'c' (encoding 'yuv422'): not a depth encoding"
+    lost = sensor_status(DEPTH, SILENT, HEARD, trouble=trouble)
+    assert (lost.level, lost.message) == (Level.ERROR, f'/depth: {trouble}')
+    once = sensor_status(DEPTH, WELL, HEARD, trouble=trouble)
+    assert (once.level, once.message) == (Level.WARN, trouble)
+
+
+@pytest.mark.parametrize(
+    ('rate', 'level'), [(2.9, Level.WARN), (11.9, Level.WARN), (12.1, Level.OK), (15.0, Level.OK)]
+)
+def test_a_rate_far_under_the_others_points_at_the_profile(rate: float, level: Level) -> None:
+    status = sensor_status(DEPTH, SensorStatus('ok', '', rate, 0.1), HEARD, other=WELL)
+    assert status.level is level
+    assert (FASTDDS_HINT in status.message) == (level is Level.WARN)
+
+
+def test_the_faster_of_two_streams_is_not_blamed() -> None:
+    slow = SensorStatus('ok', '3.0 Hz', 3.0, 0.1)
+    assert sensor_status(RGB, WELL, HEARD, other=slow).level is Level.OK
+
+
+def test_images_of_one_frame_and_shape_are_taken_as_registered() -> None:
+    assert misregistration(frame(RGB, 640, 480), frame(DEPTH, 640, 480), None, None) is None
+
+
+def test_another_resolution_of_the_same_view_is_registered() -> None:
+    assert misregistration(frame(RGB, 1920, 1080), frame(DEPTH, 960, 540), None, None) is None
+
+
+def test_depth_in_another_frame_is_not_registered() -> None:
+    reason = misregistration(
+        frame(RGB, 64, 48, 'colour_optical'), frame(DEPTH, 64, 48, 'depth_optical'), None, None
+    )
+    assert reason is not None
+    assert 'depth is in the frame depth_optical, colour in colour_optical' in reason
+    assert 'turn on depth registration' in reason
+
+
+def test_a_driver_that_names_no_frame_is_not_blamed() -> None:
+    assert misregistration(frame(RGB, 64, 48, ''), frame(DEPTH, 64, 48), None, None) is None
+
+
+def test_depth_of_another_shape_is_not_registered() -> None:
+    reason = misregistration(frame(RGB, 1920, 1080), frame(DEPTH, 512, 424), None, None)
+    assert reason is not None
+    assert 'depth is 512x424, colour 1920x1080' in reason
+
+
+VGA = Intrinsics(640, 480, (525.0, 0, 320, 0, 525.0, 240, 0, 0, 1))
+HALF = Intrinsics(320, 240, (262.5, 0, 160, 0, 262.5, 120, 0, 0, 1))
+INFRARED = Intrinsics(640, 480, (580.0, 0, 320, 0, 580.0, 240, 0, 0, 1))
+UNKNOWN = Intrinsics(0, 0, (0.0,) * 9)
+
+
+@pytest.mark.parametrize(
+    ('depth', 'registered'),
+    [(VGA, True), (HALF, True), (INFRARED, False), (UNKNOWN, True), (None, True)],
+)
+def test_camera_infos_are_compared_as_fractions_of_the_image(
+    depth: Intrinsics | None, registered: bool
+) -> None:
+    reason = misregistration(frame(RGB, 640, 480), frame(DEPTH, 640, 480), VGA, depth)
+    assert (reason is None) == registered
+
+
+def test_stamps_that_never_come_together_are_told_with_the_parameter_to_raise() -> None:
+    assert '0.200 s' in never_pairs(0.2)
+    assert 'raise slop' in never_pairs(0.2)
+
+
+def test_a_sensor_that_is_not_subscribed_is_stale() -> None:
+    status = unsubscribed_status(RGB, 'inactive')
+    assert (status.level, status.message) == (Level.STALE, 'not subscribed: the node is inactive')
+
+
+def test_the_model_says_what_it_is_or_why_there_is_none() -> None:
+    assert model_status('active', '/m', 3, None, None).level is Level.OK
+    assert model_status('unconfigured', '/m', 0, None, None).level is Level.STALE
+    refused = model_status('unconfigured', '/m', 0, '/m: no such bundle folder', None)
+    assert (refused.level, refused.message) == (Level.ERROR, '/m: no such bundle folder')
+
+
+def test_an_image_without_an_object_is_a_warning_and_a_failed_inference_an_error() -> None:
+    nothing = model_status('active', '/m', 3, None, ImageError('depth: no valid pixel'))
+    assert (nothing.level, nothing.message) == (Level.WARN, 'no label: depth: no valid pixel')
+    failed = model_status('active', '/m', 3, None, RuntimeError('CUDA error'))
+    assert failed.level is Level.ERROR
+    assert 'RuntimeError: CUDA error; deactivate and activate' in failed.message
+
+
+def test_a_fallback_from_the_gpu_is_an_error_with_its_cause() -> None:
+    assert device_status('cuda', None).level is Level.OK
+    assert device_status(None, None).level is Level.STALE
+    fallen = device_status('cpu', 'out of GPU memory: running on the CPU; free the GPU')
+    assert (fallen.level, fallen.values['device']) == (Level.ERROR, 'cpu')
+    assert 'free the GPU' in fallen.message
+
+
+def test_latency_is_the_median_of_recent_labels() -> None:
+    status = latency_status([(30.0, 20.0), (10.0, 5.0), (90.0, 7.0)], 0.0, 4)
+    assert (status.level, status.message) == (Level.OK, '30.0 ms')
+    assert status.values == {
+        'replaced_observations': '4',
+        'latency_p50_ms': '30.0',
+        'latency_max_ms': '90.0',
+        'inference_p50_ms': '7.0',
+    }
+    assert latency_status([], 0.0, 0).level is Level.STALE
+
+
+def test_an_inference_that_hangs_is_an_error_that_says_what_to_do() -> None:
+    status = latency_status([(30.0, 20.0)], 12.0, 0)
+    assert status.level is Level.ERROR
+    assert 'has taken 12 s so far' in status.message
+    assert 'set device to cpu' in status.message

@@ -1,0 +1,88 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The launch file; where ROS's launch is not installed, only that it is Python.
+
+That it starts a node that labels is tested by starting it, in test/ros.
+"""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mm_perception.errors import SettingsError
+from mm_perception.parameters import PARAMETERS
+
+FILE = Path(__file__).parent.parent / 'launch' / 'rgbd.launch.py'
+
+
+@pytest.fixture(scope='module')
+def launch_file() -> dict[str, Any]:
+    pytest.importorskip('launch_ros.actions', reason='ROS launch is not installed')
+    return runpy.run_path(str(FILE))
+
+
+def given(launch_file: dict[str, Any], **values: str) -> dict[str, str]:
+    return {**{name: default for name, (default, _) in launch_file['ARGUMENTS'].items()}, **values}
+
+
+def test_the_launch_file_compiles() -> None:
+    compile(FILE.read_text(encoding='utf-8'), FILE, 'exec')
+
+
+def test_every_parameter_is_an_argument(launch_file: dict[str, Any]) -> None:
+    assert {p.name for p in PARAMETERS} <= set(launch_file['ARGUMENTS'])
+
+
+def test_arguments_are_declared_with_their_sentence(launch_file: dict[str, Any]) -> None:
+    description = launch_file['generate_launch_description']()
+    declared = {argument.name: argument for argument in description.get_launch_arguments()}
+    assert set(declared) == set(launch_file['ARGUMENTS'])
+    for name, (_, sentence) in launch_file['ARGUMENTS'].items():
+        assert declared[name].description == sentence
+
+
+def test_by_default_nothing_but_autostart_overrides_the_file(launch_file: dict[str, Any]) -> None:
+    assert launch_file['overrides'](given(launch_file)) == {
+        'use_sim_time': False,
+        'autostart': True,
+    }
+
+
+def test_arguments_arrive_in_the_parameters_types(launch_file: dict[str, Any]) -> None:
+    values = launch_file['overrides'](
+        given(launch_file, slop='1', frozen_repeats='0', autostart='false', model='/m/1')
+    )
+    assert values == {
+        'use_sim_time': False,
+        'slop': 1.0,
+        'frozen_repeats': 0,
+        'autostart': False,
+        'model': '/m/1',
+    }
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'), [('slop', 'far'), ('slop', '7'), ('device', 'tpu'), ('autostart', 'perhaps')]
+)
+def test_a_wrong_argument_is_refused_by_name(
+    launch_file: dict[str, Any], name: str, value: str
+) -> None:
+    with pytest.raises(SettingsError, match=f'parameter {name}: .* is refused'):
+        launch_file['overrides'](given(launch_file, **{name: value}))
+
+
+def test_the_users_own_dds_profile_has_precedence(
+    launch_file: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in launch_file['DDS_VARIABLES']:
+        monkeypatch.delenv(variable, raising=False)
+    profile = given(launch_file)['dds_profile']
+    assert Path(profile).is_file()
+    assert set(launch_file['environment'](profile).values()) == {profile}
+    assert launch_file['environment']('') == {}
+    monkeypatch.setenv(launch_file['DDS_VARIABLES'][0], '/mine.xml')
+    assert launch_file['environment'](profile) == {}

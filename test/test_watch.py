@@ -1,0 +1,255 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import threading
+import time
+from array import array
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from bundles import make_bundle
+
+from mm_perception.classifier import Classifier
+from mm_perception.diagnostics import Inlet, Level, Source
+from mm_perception.errors import ImageError
+from mm_perception.health import NS, HealthSettings
+from mm_perception.images import fill_image
+from mm_perception.observation import Modality
+from mm_perception.pairing import PairingSettings
+from mm_perception.watch import Labelled, Watch
+
+RGB, DEPTH = Modality.RGB, Modality.DEPTH
+PERIOD = NS // 30
+START = 1_000 * NS
+PATIENCE = 30.0  # seconds of real time; the clock of the tests is another
+IMAGE = 'sensor_msgs/msg/Image'
+INLETS = {m: Inlet(f'/{m}', IMAGE, [Source('/driver', IMAGE)]) for m in Modality}
+
+
+class Robot:
+    """A watch whose time is the test's, and who hears what it says."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self.now = START
+        self.labels: list[Labelled] = []
+        self.failures: list[Exception] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self._random = np.random.default_rng(0)
+        self.watch = Watch(
+            classifier,
+            HealthSettings(),
+            PairingSettings(),
+            clock=lambda: self.now,
+            said=self._hear,
+            failed=self.failures.append,
+        )
+
+    def _hear(self, labelled: Labelled) -> None:
+        self.labels.append(labelled)
+        assert self.gate.wait(PATIENCE)
+
+    def image(self, modality: Modality, stamp: int | None = None) -> Any:
+        """Make a message as rclpy hands it over, of a scene with noise."""
+        at = self.now if stamp is None else stamp
+        header = SimpleNamespace(
+            stamp=SimpleNamespace(sec=at // NS, nanosec=at % NS), frame_id='camera'
+        )
+        message = SimpleNamespace(header=header, data=array('B'))
+        if modality is RGB:
+            pixels = self._random.integers(0, 255, (48, 64, 3), dtype=np.uint8)
+            fill_image(message, pixels, 'rgb8')
+        else:
+            metres = self._random.integers(500, 2000, (48, 64), dtype=np.uint16)
+            fill_image(message, metres, '16UC1')
+        return message
+
+    def see(self, *modalities: Modality) -> None:
+        """Let a frame period pass and an image of each modality arrive."""
+        self.now += PERIOD
+        for modality in modalities:
+            self.watch.see(modality, self.image(modality))
+
+    def idle(self, nanoseconds: int) -> set[str]:
+        """Let time pass without an image, polling as the node does; return the modes met."""
+        end, modes = self.now + nanoseconds, set()
+        while self.now < end:
+            self.now += 10_000_000
+            modes.add(self.watch.poll())
+        return modes
+
+    def wait_for(self, count: int) -> list[Labelled]:
+        until(lambda: len(self.labels) >= count)
+        return self.labels
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.002)
+
+
+@pytest.fixture(scope='module')
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
+    classifier = Classifier(make_bundle(tmp_path_factory.mktemp('bundle') / 'model'), 'cpu')
+    classifier.warm_up()
+    return classifier
+
+
+@pytest.fixture
+def robot(classifier: Classifier) -> Iterator[Robot]:
+    robot = Robot(classifier)
+    yield robot
+    robot.gate.set()
+    assert robot.watch.close(PATIENCE)
+
+
+def test_a_pair_is_labelled_from_both_and_says_when_it_was_seen(robot: Robot) -> None:
+    robot.see(RGB, DEPTH)
+    labelled = robot.wait_for(1)[0]
+    assert labelled.prediction.mode == 'rgbd'
+    assert labelled.prediction.stamp == robot.now
+    assert {frame.modality for frame in labelled.used} == {RGB, DEPTH}
+    assert labelled.latency >= labelled.inference > 0
+
+
+def test_the_mode_is_none_until_the_first_observation(robot: Robot) -> None:
+    assert robot.idle(50_000_000) == {'none'}
+    robot.see(RGB, DEPTH)
+    assert robot.watch.poll() == 'rgbd'
+
+
+def test_a_single_goes_out_when_its_partner_is_lost(robot: Robot) -> None:
+    for count in range(1, 6):
+        robot.see(RGB, DEPTH)
+        robot.wait_for(count)
+    for _ in range(4):
+        robot.see(RGB)
+        robot.watch.poll()
+    labelled = robot.wait_for(6)[-1]
+    assert labelled.prediction.mode == 'rgb'
+    assert [frame.modality for frame in labelled.used] == [RGB]
+    assert robot.watch.poll() == 'rgb'
+    assert list(robot.watch.lost()) == [DEPTH]
+
+
+def test_no_label_is_made_of_an_observation_that_waited_until_its_sensor_was_lost(
+    robot: Robot,
+) -> None:
+    robot.gate.clear()  # the first label's publication hangs, and with it the worker
+    robot.see(RGB, DEPTH)
+    robot.wait_for(1)
+    robot.see(RGB, DEPTH)
+    robot.idle(NS)
+    robot.gate.set()
+    robot.see(RGB, DEPTH)
+    robot.wait_for(2)
+    assert robot.labels[1].prediction.stamp == robot.now  # not of the pair a second ago
+    assert len(robot.labels) == 2
+
+
+def test_of_observations_that_wait_the_newest_is_labelled(robot: Robot) -> None:
+    robot.gate.clear()
+    robot.see(RGB, DEPTH)
+    robot.wait_for(1)
+    for _ in range(5):
+        robot.see(RGB, DEPTH)
+    robot.gate.set()
+    robot.wait_for(2)
+    assert robot.labels[1].prediction.stamp == robot.now
+    latency = robot.watch.statuses(INLETS)[-1]
+    assert latency.values['replaced_observations'] == '4'
+
+
+def test_a_stamp_of_zero_is_taken_as_the_time_of_arrival(robot: Robot) -> None:
+    robot.now += PERIOD
+    robot.watch.see(RGB, robot.image(RGB, stamp=0))
+    robot.watch.see(DEPTH, robot.image(DEPTH))
+    labelled = robot.wait_for(1)[0]
+    assert labelled.prediction.mode == 'rgbd'
+    assert labelled.prediction.stamp == robot.now
+
+
+def test_a_clock_that_is_set_back_does_not_stop_the_labels(robot: Robot) -> None:
+    for count in range(1, 4):
+        robot.see(RGB, DEPTH)
+        robot.wait_for(count)
+    robot.now = START - 100 * NS
+    robot.see(RGB, DEPTH)
+    assert robot.wait_for(4)[-1].prediction.stamp == robot.now
+
+
+def test_an_image_that_cannot_be_read_is_refused_and_named_until_a_good_one_comes(
+    robot: Robot,
+) -> None:
+    for count in range(1, 4):
+        robot.see(RGB, DEPTH)
+        robot.wait_for(count)
+    robot.now += PERIOD
+    broken = robot.image(DEPTH)
+    broken.encoding = 'yuv422'
+    with pytest.raises(ImageError, match='yuv422'):
+        robot.watch.see(DEPTH, broken)
+    depth = robot.watch.statuses(INLETS)[1]
+    assert (depth.subject, depth.level) == ('depth', Level.WARN)
+    assert 'yuv422' in depth.message
+    robot.see(RGB, DEPTH)
+    assert robot.watch.statuses(INLETS)[1].level is Level.OK
+
+
+def test_a_failed_inference_is_told_and_the_next_image_is_labelled(
+    robot: Robot, monkeypatch: pytest.MonkeyPatch, classifier: Classifier
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError('CUDA error: an illegal memory access was encountered')
+
+    with monkeypatch.context() as broken:
+        broken.setattr(classifier, 'classify', fail)
+        robot.see(RGB, DEPTH)
+        until(lambda: bool(robot.failures))
+    assert isinstance(robot.watch.fault, RuntimeError)
+    robot.see(RGB, DEPTH)
+    robot.wait_for(1)
+    assert robot.watch.fault is None
+
+
+def test_settings_change_from_the_next_image_on(robot: Robot) -> None:
+    robot.now += PERIOD
+    robot.watch.adjust(HealthSettings(), PairingSettings(slop=0.001))
+    robot.watch.see(RGB, robot.image(RGB, robot.now))
+    robot.watch.see(DEPTH, robot.image(DEPTH, robot.now - 5_000_000))
+    assert robot.watch.poll() == 'none'  # 5 ms apart: no pair
+    robot.watch.adjust(HealthSettings(), PairingSettings(slop=0.01))
+    robot.now += PERIOD
+    robot.watch.see(RGB, robot.image(RGB, robot.now))
+    robot.watch.see(DEPTH, robot.image(DEPTH, robot.now - 5_000_000))
+    assert robot.wait_for(1)[0].prediction.mode == 'rgbd'
+
+
+def test_depth_that_is_not_registered_is_a_warning_on_depth(robot: Robot) -> None:
+    for _ in range(4):
+        robot.now += PERIOD
+        robot.watch.see(RGB, robot.image(RGB))
+        other = robot.image(DEPTH)
+        other.header.frame_id = 'infrared'
+        robot.watch.see(DEPTH, other)
+    rgb, depth, _ = robot.watch.statuses(INLETS)
+    assert rgb.level is Level.OK
+    assert depth.level is Level.WARN
+    assert 'depth is in the frame infrared, colour in camera' in depth.message
+
+
+def test_a_bundle_of_one_modality_is_served_with_that_alone(tmp_path: Any, robot: Robot) -> None:
+    single = Classifier(make_bundle(tmp_path / 'model', DEPTH), 'cpu')
+    single.warm_up()
+    alone = Robot(single)
+    alone.see(DEPTH)
+    assert alone.wait_for(1)[0].prediction.mode == 'depth'
+    assert [s.subject for s in alone.watch.statuses(INLETS)] == ['depth', 'latency']
+    assert alone.watch.close(PATIENCE)
+    assert not robot.labels
