@@ -9,6 +9,7 @@ torchvision classifier by name and layer, for robots that cannot afford VGG16.
 from __future__ import annotations
 
 import hashlib
+import pickle
 from pathlib import Path
 from typing import Literal
 
@@ -209,6 +210,10 @@ def _load_weights(network: nn.Module, path: Path, settings: BackboneSettings) ->
         else:  # torchvision publishes .pth; weights_only admits tensors and nothing that runs
             state = torch.load(path, map_location='cpu', weights_only=True)
         network.load_state_dict({name: value.float() for name, value in state.items()})
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f'{path}: does not fit: it is no weights file, or holds more than tensors'
+        ) from error
     except (OSError, SafetensorError, RuntimeError, ValueError, AttributeError, EOFError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise WeightsError(f'{path}: does not fit the backbone {settings.name}: {first}') from error

@@ -44,6 +44,13 @@ class Recipe(BaseModel):
         default_factory=PipelineSettings, description='From an observation to its features.'
     )
     every: PositiveInt = Field(1, description='Take every n-th observation of a recording.')
+    labelled_fraction: float | None = Field(
+        None, gt=0, le=1, description='Keep this share of the labels, drawn at random, by class.'
+    )
+    efficiency: tuple[float, ...] = Field(
+        (),
+        description='Shares of the labels to fit with once more, for the curve in the report.',
+    )
     scaling: ScalingKind = Field(
         'global', description='How features are scaled: none, global or feature.'
     )

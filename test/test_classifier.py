@@ -1,0 +1,114 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from bundles import CLASSES, make_bundle
+
+from mm_perception.classifier import Classifier
+from mm_perception.errors import ImageError, SettingsError
+from mm_perception.observation import Frame, Modality, Observation
+
+NOISE = np.random.default_rng(0)
+COLOUR = Frame(Modality.RGB, 10, 'camera', NOISE.integers(0, 256, (120, 160, 3), dtype=np.uint8))
+DISTANCE = Frame(Modality.DEPTH, 12, 'camera', NOISE.uniform(0.5, 2, (120, 160)).astype('f4'))
+NOTHING = Frame(Modality.DEPTH, 12, 'camera', np.full((120, 160), np.nan, np.float32))
+GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU here')
+
+
+@pytest.fixture(scope='module')
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_bundle(tmp_path_factory.mktemp('bundles') / 'bundle')
+
+
+@pytest.fixture
+def classifier(bundle: Path) -> Classifier:
+    made = Classifier(bundle, 'cpu')
+    made.warm_up()
+    return made
+
+
+@pytest.mark.parametrize(
+    ('frames', 'mode'), [((COLOUR, DISTANCE), 'rgbd'), ((COLOUR,), 'rgb'), ((DISTANCE,), 'depth')]
+)
+def test_every_mode_is_labelled(
+    classifier: Classifier, frames: tuple[Frame, ...], mode: str
+) -> None:
+    prediction = classifier.classify(Observation.of(*frames))
+    assert prediction.mode == mode
+    assert prediction.stamp == max(frame.stamp for frame in frames)
+    assert tuple(prediction.probabilities) == CLASSES
+    assert sum(prediction.probabilities.values()) == pytest.approx(1)
+    assert prediction.probabilities[prediction.label] == prediction.confidence
+    assert prediction == classifier.classify(Observation.of(*frames))
+
+
+def test_modes_are_different_classifiers(classifier: Classifier) -> None:
+    answers = {
+        tuple(classifier.classify(Observation.of(*frames)).probabilities.values())
+        for frames in ((COLOUR, DISTANCE), (COLOUR,), (DISTANCE,))
+    }
+    assert len(answers) == 3
+
+
+def test_modality_that_shows_nothing_is_not_claimed_as_used(classifier: Classifier) -> None:
+    prediction = classifier.classify(Observation.of(COLOUR, NOTHING))
+    alone = classifier.classify(Observation.of(COLOUR))
+    assert prediction.mode == 'rgb'
+    assert prediction.probabilities == alone.probabilities
+
+
+def test_no_label_is_made_of_nothing(classifier: Classifier) -> None:
+    with pytest.raises(ImageError):
+        classifier.classify(Observation.of(NOTHING))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='a GPU is here')
+def test_gpu_that_is_not_there_is_refused_when_asked_for(bundle: Path) -> None:
+    with pytest.raises(SettingsError, match='device'):
+        Classifier(bundle, 'cuda')
+    assert Classifier(bundle, 'auto').device.type == 'cpu'
+
+
+@GPU
+def test_gpu_gives_the_labels_of_the_cpu(bundle: Path, classifier: Classifier) -> None:
+    on_gpu = Classifier(bundle, 'cuda')
+    on_gpu.warm_up()
+    assert on_gpu.device.type == 'cuda'
+    seen = Observation.of(COLOUR, DISTANCE)
+    cpu, gpu = classifier.classify(seen), on_gpu.classify(seen)
+    assert cpu.label == gpu.label
+    assert list(cpu.probabilities.values()) == pytest.approx(
+        list(gpu.probabilities.values()), abs=1e-2
+    )
+    on_gpu.close()
+    assert on_gpu.device.type == 'cpu'
+
+
+@pytest.mark.parametrize('when', ['warm_up', 'classify'])
+def test_out_of_gpu_memory_goes_on_on_the_cpu_and_says_so(bundle: Path, when: str) -> None:
+    made = Classifier(bundle, 'cpu')
+    expected = made.classify(Observation.of(COLOUR)).probabilities
+    # What the driver raises when an allocation fails, raised in its place by the network itself.
+    network = made.pipeline.backbones[Modality.RGB]
+    full = [torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2.00 GiB')]
+
+    def exhausted(*_: object) -> None:
+        if full:
+            raise full.pop()
+
+    if when == 'classify':
+        made.warm_up()
+    network.register_forward_pre_hook(exhausted)
+    if when == 'warm_up':
+        made.warm_up()
+    prediction = made.classify(Observation.of(COLOUR))
+    assert not full
+    assert prediction.probabilities == pytest.approx(expected)
+    assert made.device.type == 'cpu'
+    assert made.fault is not None
+    assert 'running on the CPU' in made.fault

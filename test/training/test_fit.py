@@ -1,0 +1,146 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from mm_perception.bundle import Head
+from mm_perception.errors import TrainingError
+from training.checkpoint import load_checkpoint
+from training.fit import UNLABELLED, Progress, Run, Stopped, TrainingData, _batches, fit
+from training.recipe import Optimisation, Recipe
+
+CPU = torch.device('cpu')
+WIDTHS = {'hidden': 16, 'a': 8, 'z': 4}
+CLASSES = ('bowl', 'cap', 'mug')
+
+
+def data(count: int = 60, labelled: int = 12, seed: int = 0) -> TrainingData:
+    """Features around one centre a class, in two modalities."""
+    generator = torch.Generator().manual_seed(seed)
+    truth = torch.arange(count) % len(CLASSES)
+    features = {
+        name: torch.relu(
+            torch.rand(len(CLASSES), size, generator=torch.Generator().manual_seed(size))[truth] * 4
+            + 0.3 * torch.randn(count, size, generator=generator)
+        )
+        for name, size in (('rgb', 20), ('depth', 12))
+    }
+    labels = torch.full((count,), UNLABELLED)
+    labels[:labelled] = truth[:labelled]
+    return TrainingData(features, labels, CLASSES)
+
+
+def recipe(**changes: object) -> Recipe:
+    return Recipe(
+        model={'widths': WIDTHS},
+        optimisation=Optimisation(
+            **{'epochs': 3, 'batch_size': 16, 'learning_rate': 1e-3, **changes}
+        ),
+    )
+
+
+def weights(head: Head) -> dict[str, torch.Tensor]:
+    return head.state_dict()
+
+
+def stop_after(steps: int, then: Callable[[Progress], None] = lambda _: None) -> dict[str, object]:
+    done = [0]
+
+    def report(progress: Progress) -> None:
+        done[0] = progress.done
+        then(progress)
+
+    return {'report': report, 'stopping': lambda: done[0] >= steps}
+
+
+def test_fit_learns_from_few_labels() -> None:
+    given = data(count=120, labelled=6)
+    head = fit(given, recipe(epochs=60, learning_rate=3e-3), Run(CPU))
+    truth = torch.arange(120) % 3
+    accuracy = {
+        name: (head({name: values}).argmax(1) == truth).float().mean().item()
+        for name, values in given.features.items()
+    }
+    accuracy['rgbd'] = (head(given.features).argmax(1) == truth).float().mean().item()
+    assert min(accuracy.values()) > 0.9, accuracy
+
+
+def test_same_seed_gives_the_same_model() -> None:
+    one, again = (weights(fit(data(), recipe(), Run(CPU))) for _ in range(2))
+    assert all(torch.equal(one[name], again[name]) for name in one)
+
+
+@pytest.mark.parametrize('steps', [1, 4, 7])
+def test_resumed_fit_gives_what_not_stopping_had_given(tmp_path: Path, steps: int) -> None:
+    whole = weights(fit(data(), recipe(), Run(CPU)))
+    checkpoint = tmp_path / 'run' / 'checkpoint.safetensors'
+    with pytest.raises(Stopped):
+        fit(data(), recipe(), Run(CPU, checkpoint, **stop_after(steps)))
+    torch.rand(100)  # whatever else draws random numbers in between
+    resumed = weights(fit(data(), recipe(), Run(CPU, checkpoint, resume=True)))
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+@pytest.mark.parametrize(
+    ('other', 'changes'), [(data(seed=1), {}), (data(labelled=9), {}), (data(), {'epochs': 4})]
+)
+def test_checkpoint_of_another_run_is_refused(
+    tmp_path: Path, other: TrainingData, changes: dict[str, object]
+) -> None:
+    checkpoint = tmp_path / 'checkpoint.safetensors'
+    with pytest.raises(Stopped):
+        fit(data(), recipe(), Run(CPU, checkpoint, **stop_after(2)))
+    with pytest.raises(TrainingError, match='of a run with other'):
+        fit(other, recipe(**changes), Run(CPU, checkpoint, resume=True))
+
+
+def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    checkpoint = tmp_path / 'checkpoint.safetensors'
+    save_file({'head.x': torch.zeros(1)}, checkpoint)
+    optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+    for content in (checkpoint.read_bytes(), b'rubbish'):
+        checkpoint.write_bytes(content)
+        with pytest.raises(TrainingError, match=f'{checkpoint}: not a checkpoint'):
+            load_checkpoint(checkpoint, 'run', torch.nn.Linear(1, 1), optimizer)
+
+
+def test_every_row_is_gone_through_once_an_epoch_in_another_order_each_time() -> None:
+    labels = torch.full((50,), UNLABELLED)
+    labels[:6] = 1
+    epochs = [list(_batches(labels, Optimisation(batch_size=16), 0, epoch)) for epoch in (0, 1)]
+    for steps in epochs:
+        unlabelled = torch.cat([rows for _, rows in steps])
+        assert set(unlabelled.tolist()) == set(range(6, 50))
+        assert all(sorted(rows.tolist()) == list(range(6)) for rows, _ in steps)
+        assert [len(rows) for _, rows in steps] == [16, 16, 16]  # a last one of 12 is filled up
+    assert not torch.equal(epochs[0][0][1], epochs[1][0][1])
+    again = list(_batches(labels, Optimisation(batch_size=16), 0, 1))
+    assert all(torch.equal(a[1], b[1]) for a, b in zip(epochs[1], again, strict=True))
+
+
+def test_fully_labelled_data_trains_too() -> None:
+    fit(data(labelled=60), recipe(), Run(CPU))
+
+
+def test_class_without_a_label_is_named() -> None:
+    with pytest.raises(TrainingError, match='no labelled training frame of cap, mug'):
+        fit(data(labelled=1), recipe(), Run(CPU))
+
+
+def test_progress_counts_to_the_end() -> None:
+    seen: list[Progress] = []
+    fit(data(), recipe(), Run(CPU, report=seen.append))
+    assert [p.done for p in seen] == list(range(1, seen[-1].total + 1))
+    assert {'L', 'U', 'log_q_y', 'J_div'} <= set(seen[-1].terms)
+
+
+def test_cosine_schedule_ends_near_zero() -> None:
+    one = weights(fit(data(), recipe(), Run(CPU)))
+    other = weights(fit(data(), recipe(schedule='cosine'), Run(CPU)))
+    assert any(not torch.equal(one[name], other[name]) for name in one)

@@ -1,0 +1,213 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``train``: simulate, fit, evaluate, demo."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from mm_perception.errors import MMPerceptionError, SettingsError
+from training.fit import Stopped
+from training.material import (
+    BagOptions,
+    Material,
+    bag_material,
+    held_out_by_trial,
+    washington_material,
+)
+from training.recipe import Recipe, read_recipe
+from training.session import CHECKPOINT, Setting, accuracy_table, evaluate_bundle, run_session
+
+app = typer.Typer(
+    help='Learn to label objects from RGB-D recordings of which few are labelled.',
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_CONSOLE = Console()
+
+
+class Device(str, Enum):
+    """Where to compute."""
+
+    AUTO = 'auto'
+    CPU = 'cpu'
+    CUDA = 'cuda'
+
+
+Bags = Annotated[
+    list[Path] | None,
+    typer.Argument(help='rosbag2 folders, .mcap, .db3 or .bag files, or folders of them.'),
+]
+LabelFile = Annotated[
+    Path | None,
+    typer.Option('--labels', help='CSV of bag,start,end,label; default: labels.csv in the folder.'),
+]
+LabelTopic = Annotated[
+    str | None, typer.Option(help='A std_msgs/String topic in the bags that names the object.')
+]
+LabelFolders = Annotated[bool, typer.Option(help="Folders' names are the labels.")]
+RgbTopic = Annotated[str | None, typer.Option(help='The colour topic; found when not given.')]
+DepthTopic = Annotated[str | None, typer.Option(help='The depth topic; found when not given.')]
+DeviceOption = Annotated[Device, typer.Option(help='Where to compute.')]
+Cache = Annotated[
+    Path | None, typer.Option(help='Where features are kept; default: ~/.cache/mm_perception.')
+]
+
+
+@app.command()
+def fit(
+    bags: Bags = None,
+    output: Annotated[
+        Path, typer.Option('--output', '-o', help='Folder for bundle, recipe and report.')
+    ] = Path('model'),
+    labels: LabelFile = None,
+    label_topic: LabelTopic = None,
+    label_folders: LabelFolders = False,
+    washington: Annotated[
+        Path | None, typer.Option(help='The Washington RGB-D Object Dataset, in place of bags.')
+    ] = None,
+    splits: Annotated[
+        Path | None, typer.Option(help="The data set's testinstance_ids.txt; see --trial.")
+    ] = None,
+    trial: Annotated[int, typer.Option(help='Which of its ten official splits, from 1.')] = 1,
+    test: Annotated[
+        list[Path] | None, typer.Option(help='Recordings to evaluate on; may be repeated.')
+    ] = None,
+    test_labels: Annotated[Path | None, typer.Option(help='Their labels, as --labels.')] = None,
+    holdout: Annotated[
+        float, typer.Option(min=0.0, max=0.9, help='Else: share of the recordings to evaluate on.')
+    ] = 0.2,
+    recipe: Annotated[
+        Path | None, typer.Option(help='A YAML file, or rgbd, washington, demo.')
+    ] = None,
+    change: Annotated[
+        list[str] | None, typer.Option('--set', help='optimisation.epochs=30; may be repeated.')
+    ] = None,
+    backbone: Annotated[str | None, typer.Option(help='A torchvision classifier.')] = None,
+    layer: Annotated[str | None, typer.Option(help='Its layer; values must be ≥ 0.')] = None,
+    backbone_weights: Annotated[
+        str | None,
+        typer.Option(help='A .safetensors or .pth file, imagenet (from the torch cache), random.'),
+    ] = None,
+    rgb_topic: RgbTopic = None,
+    depth_topic: DepthTopic = None,
+    device: DeviceOption = Device.AUTO,
+    cache: Cache = None,
+    resume: Annotated[bool, typer.Option(help='Go on with a session that was stopped.')] = False,
+    overwrite: Annotated[bool, typer.Option(help='Replace an earlier result.')] = False,
+) -> None:
+    """Learn a bundle from recordings, and report its accuracy by mode on held-out ones."""
+    if bool(bags) is (washington is not None):
+        raise SettingsError('give either bags or --washington DIR')
+    chosen = recipe or Path('rgbd' if washington is None else 'washington')
+    changes = [*(change or []), *_backbone_changes(backbone, layer, backbone_weights)]
+    settings = read_recipe(chosen, changes)
+    options = BagOptions(labels, label_topic, label_folders, rgb_topic, depth_topic)
+    setting = _setting(output, device, cache, _weights_file(backbone_weights))
+    held_out: Material | frozenset[str] | float = holdout
+    if washington is not None:
+        settings, material = _washington(settings, washington)
+        if splits is not None:
+            held_out = held_out_by_trial(splits, trial)
+    else:
+        material = bag_material(bags or [], options)
+        if test:
+            test_options = BagOptions(
+                test_labels, label_topic, label_folders, rgb_topic, depth_topic
+            )
+            held_out = bag_material(test, test_options)
+    outcome = run_session(
+        settings,
+        Setting(**{**setting.__dict__, 'resume': resume, 'overwrite': overwrite}),
+        material,
+        held_out,
+    )
+    _CONSOLE.print(accuracy_table(outcome.scores))
+    _CONSOLE.print(f'bundle: {outcome.bundle}\nreport: {outcome.report}')
+
+
+@app.command()
+def evaluate(
+    bundle: Annotated[Path, typer.Argument(help="The bundle's folder.")],
+    bags: Annotated[list[Path], typer.Argument(help='Recordings that it was not trained on.')],
+    report: Annotated[Path | None, typer.Option(help='Folder for a report.')] = None,
+    labels: LabelFile = None,
+    label_topic: LabelTopic = None,
+    label_folders: LabelFolders = False,
+    backbone_weights: Annotated[Path | None, typer.Option(help="The backbone's weights.")] = None,
+    rgb_topic: RgbTopic = None,
+    depth_topic: DepthTopic = None,
+    device: DeviceOption = Device.AUTO,
+    cache: Cache = None,
+) -> None:
+    """Report a bundle's accuracy by mode on recordings."""
+    options = BagOptions(labels, label_topic, label_folders, rgb_topic, depth_topic)
+    setting = _setting(report or bundle, device, cache, backbone_weights)
+    scores = evaluate_bundle(bundle, setting, bag_material(bags, options))
+    _CONSOLE.print(accuracy_table(scores))
+
+
+def main() -> None:
+    """Run the command; what is wrong with the input is one line and exit code 2."""
+    handler = RichHandler(console=Console(stderr=True), show_time=False, show_path=False)
+    logging.basicConfig(level=logging.WARNING, format='%(message)s', handlers=[handler])
+    try:
+        app()
+    except MMPerceptionError as error:
+        sys.stderr.write(f'train: {error}\n')
+        sys.exit(2)
+    except Stopped:
+        sys.stderr.write(f'train: stopped; {CHECKPOINT} is kept: go on with --resume\n')
+        sys.exit(130)
+    except KeyboardInterrupt:
+        sys.stderr.write('train: stopped; features computed so far are kept\n')
+        sys.exit(130)
+
+
+def _washington(recipe: Recipe, root: Path) -> tuple[Recipe, Material]:
+    """Let `every` count the data set's video frames, as published; they are listed so."""
+    return recipe.model_copy(update={'every': 1}), washington_material(root, recipe.every)
+
+
+def _setting(output: Path, device: Device, cache: Path | None, weights: Path | None) -> Setting:
+    if device is Device.CUDA and not torch.cuda.is_available():
+        raise SettingsError("--device cuda: torch finds no GPU; use 'auto'")
+    on_gpu = device is not Device.CPU and torch.cuda.is_available()
+    home = Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser()
+    return Setting(
+        output,
+        torch.device('cuda' if on_gpu else 'cpu'),
+        cache or home / 'mm_perception' / 'features',
+        weights,
+        console=_CONSOLE,
+    )
+
+
+def _backbone_changes(name: str | None, layer: str | None, weights: str | None) -> list[str]:
+    """Express the backbone options as changes of the recipe, for both modalities."""
+    chosen = {'name': name, 'layer': layer, 'weights': weights and _weights_kind(weights)}
+    return [
+        f'pipeline.backbones.{modality}.{key}={value}'
+        for modality in ('rgb', 'depth')
+        for key, value in chosen.items()
+        if value is not None
+    ]
+
+
+def _weights_kind(weights: str) -> str:
+    return weights if weights in {'imagenet', 'random'} else 'file'
+
+
+def _weights_file(weights: str | None) -> Path | None:
+    return Path(weights) if weights and _weights_kind(weights) == 'file' else None

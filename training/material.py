@@ -1,0 +1,152 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the user named becomes sources and their labels, and is split by recording."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mm_perception.errors import LabelError
+from training.bags import find_recordings
+from training.dataset import Dataset, Source
+from training.labels import Labels, from_csv, from_folder, from_topic
+from training.sources import BagSource, washington_sources
+from training.washington import read_trials
+
+LABELS_FILE = 'labels.csv'
+"""Read without being named, where it lies in a folder of recordings."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """Sources and what is known of them.
+
+    Attributes:
+        sources: The recordings.
+        label_of: The label of a recording's moment (ns), if it has one.
+
+    """
+
+    sources: Sequence[Source]
+    label_of: Callable[[str, int], str | None]
+
+
+@dataclass(frozen=True)
+class BagOptions:
+    """How bags are read.
+
+    Attributes:
+        labels: A CSV file; None takes ``labels.csv`` in the folders given.
+        label_topic: A std_msgs/String topic in the bags, in place of a file.
+        label_folders: Whether folder names are the labels, in place of a file.
+        rgb_topic: The colour topic; None finds it.
+        depth_topic: The depth topic, likewise.
+
+    """
+
+    labels: Path | None = None
+    label_topic: str | None = None
+    label_folders: bool = False
+    rgb_topic: str | None = None
+    depth_topic: str | None = None
+
+
+def bag_material(paths: Sequence[Path], options: BagOptions) -> Material:
+    """Find the recordings in paths, and their labels.
+
+    Raises:
+        RecordingError, LabelError: See ``find_recordings`` and ``training.labels``.
+
+    """
+    recordings = find_recordings(paths)
+    if options.label_folders:
+        labels = from_folder(recordings)
+    elif options.label_topic is not None:
+        labels = from_topic(options.label_topic, recordings)
+    else:
+        labels = from_csv(options.labels or _labels_beside(paths), recordings)
+    sources = [BagSource(r, options.rgb_topic, options.depth_topic) for r in recordings]
+    return Material(sources, Labels.at.__get__(labels))
+
+
+def washington_material(root: Path, every: int) -> Material:
+    """Read the Washington RGB-D Object Dataset; every crop has its category as label.
+
+    Raises:
+        RecordingError: The folder is not laid out as the data set.
+
+    """
+    sources = washington_sources(root, every)
+    categories = {source.name: source.category for source in sources}
+    return Material(sources, lambda name, _: categories.get(name))
+
+
+def held_out_by_trial(path: Path, trial: int) -> frozenset[str]:
+    """Name the instances that one of the data set's official trials holds out, from 1.
+
+    Raises:
+        RecordingError: The file cannot be read.
+        LabelError: It has no such trial.
+
+    """
+    trials = read_trials(path)
+    if not 1 <= trial <= len(trials):
+        raise LabelError(f'{path}: has trials 1 to {len(trials)}, not {trial}')
+    return trials[trial - 1]
+
+
+def held_out_at_random(dataset: Dataset, share: float, seed: int) -> frozenset[str]:
+    """Choose recordings to hold out: of each class a share, at least one where it has two.
+
+    A recording counts to the class that most of its labelled frames show; recordings without a
+    label always train.
+    """
+    by_class: dict[str, list[str]] = defaultdict(list)
+    for rows, labels in zip(dataset.rows, dataset.labels, strict=True):
+        known = Counter(label for label in labels if label)
+        if known:
+            by_class[known.most_common(1)[0][0]].append(rows.recording)
+    chooser = random.Random(seed)
+    held_out: set[str] = set()
+    for _, names in sorted(by_class.items()):
+        count = min(max(round(share * len(names)), 1), len(names) - 1)
+        held_out.update(chooser.sample(sorted(names), count))
+    return frozenset(held_out)
+
+
+def split(dataset: Dataset, held_out: frozenset[str]) -> tuple[Dataset, Dataset]:
+    """Divide a dataset into what trains and what is held out.
+
+    Raises:
+        LabelError: Either has no recording.
+
+    """
+    parts = []
+    for wanted in (False, True):
+        pairs = [
+            (rows, labels)
+            for rows, labels in zip(dataset.rows, dataset.labels, strict=True)
+            if (rows.recording in held_out) is wanted
+        ]
+        if not pairs:
+            raise LabelError(
+                'held-out recordings: '
+                + ('none of a class with two labelled recordings; ' if wanted else 'all; ')
+                + 'give more recordings, or name some with --test'
+            )
+        parts.append(Dataset(tuple(rows for rows, _ in pairs), tuple(known for _, known in pairs)))
+    return parts[0], parts[1]
+
+
+def _labels_beside(paths: Sequence[Path]) -> Path:
+    for path in paths:
+        if (beside := path / LABELS_FILE).is_file():
+            return beside
+    raise LabelError(
+        f'{paths[0]}: no {LABELS_FILE} in it; give --labels FILE, --label-topic TOPIC '
+        'or --label-folders'
+    )

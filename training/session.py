@@ -1,0 +1,435 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""One training session: features → fit → evaluate → bundle, recipe and report."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shlex
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import torch
+import yaml
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from mm_perception.bundle import Bundle, Head, save_bundle
+from mm_perception.errors import SettingsError, TrainingError
+from mm_perception.pipeline import Pipeline, PipelineSettings
+from training import fit as fitting
+from training.dataset import Dataset, Extractor, load_dataset
+from training.evaluate import Scores, evaluate
+from training.fit import UNLABELLED, TrainingData, check_labels, fit
+from training.interrupt import stoppable
+from training.material import Material, held_out_at_random, split
+from training.recipe import Recipe
+from training.report import Report, Samples, write_report
+
+BUNDLE, CHECKPOINT, RECIPE = 'bundle', 'checkpoint.safetensors', 'recipe.yaml'
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where a session runs and what it leaves behind.
+
+    Attributes:
+        output: The folder for bundle, recipe, report and checkpoint.
+        device: Where to compute.
+        cache: The folder that keeps features.
+        backbone_weights: The backbones' weights file, where the recipe asks for one.
+        resume: Go on from the checkpoint in the output folder.
+        overwrite: Replace what an earlier session left there.
+        console: Where it speaks.
+
+    """
+
+    output: Path
+    device: torch.device
+    cache: Path
+    backbone_weights: Path | None = None
+    resume: bool = False
+    overwrite: bool = False
+    console: Console = field(default_factory=Console)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a session made.
+
+    Attributes:
+        bundle: The bundle's folder.
+        report: The report's file.
+        scores: By mode, on the held-out recordings.
+
+    """
+
+    bundle: Path
+    report: Path
+    scores: dict[str, Scores]
+
+
+@dataclass(frozen=True)
+class About:
+    """What a report says beside the scores; see `training.report.Report`."""
+
+    title: str
+    setup: dict[str, str]
+    warnings: list[str]
+    labelled: dict[str, int] = field(default_factory=dict)
+    efficiency: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+
+
+def run_session(
+    recipe: Recipe,
+    setting: Setting,
+    material: Material,
+    held_out: Material | frozenset[str] | float,
+) -> Outcome:
+    """Train and evaluate.
+
+    Args:
+        recipe: Every setting of the training.
+        setting: Where it runs.
+        material: The recordings to train with.
+        held_out: The recordings to evaluate on: others, or some of the material by name, or a
+            share of the material chosen at random.
+
+    Raises:
+        MMPerceptionError: Whatever is wrong with the input.
+        training.fit.Stopped: Ctrl-C; the checkpoint is in the output folder.
+
+    """
+    started = time.monotonic()
+    _claim(setting)
+    pipeline = load_pipeline(recipe.pipeline, setting.backbone_weights, setting)
+    train, test = _datasets(recipe, setting, pipeline, material, held_out)
+    data = _thin_out(train.training_data(train.classes()), recipe.labelled_fraction, recipe.seed)
+    check_labels(data)
+    _describe(setting.console, data, train, test)
+    head = _fit(data, recipe, setting, 'fit', setting.output / CHECKPOINT)
+    scores = score(head, test, data.classes, setting)
+    efficiency = _efficiency(data, recipe, setting, test, scores)
+    bundle = setting.output / BUNDLE
+    _save(bundle, head, data, pipeline, scores, setting)
+    recipe_text = yaml.safe_dump(recipe.model_dump(mode='json'), sort_keys=False)
+    (setting.output / RECIPE).write_text(recipe_text, encoding='utf-8')
+    facts = _facts(recipe_text, data, train, pipeline, setting, time.monotonic() - started)
+    counts = Counter(data.labels[data.labels != UNLABELLED].tolist())
+    about = About(
+        title=setting.output.resolve().name,
+        setup=facts,
+        warnings=_random_weights(pipeline.settings),
+        labelled={name: counts[i] for i, name in enumerate(data.classes)},
+        efficiency=efficiency,
+    )
+    report = write_report(setting.output, make_report(about, data.classes, scores, test))
+    (setting.output / CHECKPOINT).unlink(missing_ok=True)
+    return Outcome(bundle, report, scores)
+
+
+def evaluate_bundle(path: Path, setting: Setting, material: Material) -> dict[str, Scores]:
+    """Score a bundle on recordings.
+
+    Raises:
+        MMPerceptionError: Whatever is wrong with the input.
+
+    """
+    bundle = Bundle.load(path)
+    weights = bundle.backbone_weights
+    settings = bundle.manifest.pipeline
+    if setting.backbone_weights is not None:
+        weights = {m: weights.get(m, setting.backbone_weights) for m in settings.modalities}
+    pipeline = Pipeline(settings, weights)
+    pipeline.to(setting.device)
+    dataset = _extracted(material, pipeline, 1, setting)
+    scores = score(bundle.head, dataset, bundle.manifest.classes, setting)
+    if setting.output != path:
+        about = About(
+            title=path.resolve().name,
+            setup={'bundle': str(path), **_versions()},
+            warnings=_random_weights(settings),
+        )
+        report = make_report(about, bundle.manifest.classes, scores, dataset)
+        setting.console.print(f'report: {write_report(setting.output, report)}')
+    return scores
+
+
+def load_pipeline(settings: PipelineSettings, weights: Path | None, setting: Setting) -> Pipeline:
+    """Build the pipeline on the session's device, and say loudly when its weights are random."""
+    files = {} if weights is None else dict.fromkeys(settings.modalities, weights)
+    with setting.console.status('loading the backbone'):
+        pipeline = Pipeline(settings, files)
+        pipeline.to(setting.device)
+    for warning in _random_weights(settings):
+        setting.console.print(f'[bold yellow]RANDOM WEIGHTS[/]: {warning}')
+    return pipeline
+
+
+def score(
+    head: Head, dataset: Dataset, classes: tuple[str, ...], setting: Setting
+) -> dict[str, Scores]:
+    """Score a model on a dataset's labelled rows.
+
+    Raises:
+        TrainingError: None of its rows has a label that the model knows.
+
+    """
+    data = dataset.training_data(classes)
+    known = data.labels != UNLABELLED
+    strange = {label for labels in dataset.labels for label in labels if label} - set(classes)
+    if strange:
+        setting.console.print(
+            f'[yellow]not scored[/]: frames of {", ".join(sorted(strange))}, '
+            'which the model was not trained on'
+        )
+    if not known.any():
+        raise TrainingError('held-out recordings: no labelled frame of a class that was trained')
+    features = {name: values[known] for name, values in data.features.items()}
+    return evaluate(head, features, data.labels[known], setting.device)
+
+
+def accuracy_table(scores: dict[str, Scores]) -> Table:
+    """Show the accuracy of each mode."""
+    frames = len(next(iter(scores.values())).truth)
+    table = Table(title=f'accuracy on {frames} held-out frames', title_justify='left')
+    table.add_column('mode')
+    table.add_column('accuracy', justify='right')
+    table.add_column('calibration error', justify='right')
+    for mode, result in scores.items():
+        table.add_row(mode, f'{result.accuracy:.1%}', f'{result.calibration_error:.3f}')
+    return table
+
+
+def make_report(
+    about: About, classes: tuple[str, ...], scores: dict[str, Scores], dataset: Dataset
+) -> Report:
+    """Gather a report's contents: the pictures and places of the rows that were scored."""
+    known = (dataset.training_data(classes).labels != UNLABELLED).numpy()
+    places = [place for place, row in zip(dataset.places(), known, strict=True) if row]
+    return Report(
+        title=about.title,
+        classes=classes,
+        scores=scores,
+        samples=Samples(
+            thumbnails={name: images[known] for name, images in dataset.thumbnails().items()},
+            recordings=tuple(name for name, _ in places),
+            times=tuple(seconds for _, seconds in places),
+        ),
+        efficiency=about.efficiency,
+        setup=about.setup,
+        command=shlex.join(['train', *sys.argv[1:]]),
+        warnings=about.warnings,
+        labelled=about.labelled,
+    )
+
+
+def _random_weights(settings: PipelineSettings) -> list[str]:
+    """Say which backbones were never trained."""
+    return [
+        f'the {spec.name} of {modality} was never trained (seed {spec.seed}), and the bundle '
+        'records it; for real objects give --backbone-weights'
+        for modality, spec in settings.backbones.items()
+        if spec.weights == 'random'
+    ]
+
+
+def _claim(setting: Setting) -> None:
+    """Refuse an output folder that holds an earlier session's work."""
+    existing = setting.output / BUNDLE
+    if existing.exists() and not setting.overwrite:
+        raise SettingsError(
+            f'{existing}: exists; choose another --output, or give --overwrite to replace it'
+        )
+    checkpoint = setting.output / CHECKPOINT
+    if checkpoint.exists() and not setting.resume and not setting.overwrite:
+        raise SettingsError(
+            f'{checkpoint}: a session was stopped here; give --resume to go on with it, '
+            'or --overwrite to start anew'
+        )
+    if setting.resume and not checkpoint.exists():
+        raise SettingsError(f'{checkpoint}: nothing to resume; leave --resume out')
+    try:
+        setting.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f'{setting.output}: cannot be made: {error.strerror}') from error
+
+
+def _datasets(
+    recipe: Recipe,
+    setting: Setting,
+    pipeline: Pipeline,
+    material: Material,
+    held_out: Material | frozenset[str] | float,
+) -> tuple[Dataset, Dataset]:
+    dataset = _extracted(material, pipeline, recipe.every, setting)
+    if isinstance(held_out, Material):
+        return dataset, _extracted(held_out, pipeline, recipe.every, setting)
+    if isinstance(held_out, float):
+        held_out = held_out_at_random(dataset, held_out, recipe.seed)
+    return split(dataset, held_out)
+
+
+def _extracted(material: Material, pipeline: Pipeline, every: int, setting: Setting) -> Dataset:
+    with _progress(setting.console) as progress:
+        task = progress.add_task('features', total=None)
+        extractor = Extractor(
+            pipeline, setting.cache, every, lambda done: progress.advance(task, done)
+        )
+        dataset = load_dataset(material.sources, material.label_of, extractor)
+        total = extractor.computed + extractor.reused
+        progress.update(task, total=total, completed=total)
+    skipped = f', {extractor.skipped} lacked a modality' if extractor.skipped else ''
+    setting.console.print(
+        f'{total} observations of {len(material.sources)} recordings '
+        f'({extractor.reused} found in {setting.cache}{skipped})'
+    )
+    return dataset
+
+
+def _thin_out(data: TrainingData, share: float | None, seed: int) -> TrainingData:
+    """Keep a share of each class's labels, at least one."""
+    if share is None:
+        return data
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.full_like(data.labels, UNLABELLED)
+    for number in range(len(data.classes)):
+        rows = torch.nonzero(data.labels == number).flatten()
+        kept = max(round(share * len(rows)), 1)
+        chosen = rows[torch.randperm(len(rows), generator=generator)[:kept]]
+        labels[chosen] = number
+    return replace(data, labels=labels)
+
+
+def _fit(
+    data: TrainingData, recipe: Recipe, setting: Setting, name: str, checkpoint: Path | None
+) -> Head:
+    with _progress(setting.console) as progress, stoppable() as stopping:
+        task = progress.add_task(name, total=None)
+        run = fitting.Run(
+            setting.device,
+            checkpoint,
+            resume=setting.resume,
+            report=lambda p: progress.update(task, total=p.total, completed=p.done),
+            stopping=stopping,
+        )
+        return fit(data, recipe, run)
+
+
+def _efficiency(
+    data: TrainingData,
+    recipe: Recipe,
+    setting: Setting,
+    test: Dataset,
+    scores: dict[str, Scores],
+) -> list[tuple[int, dict[str, float]]]:
+    """Fit again with shares of the labels."""
+    points = []
+    for share in sorted(recipe.efficiency):
+        fewer = _thin_out(data, share, recipe.seed)
+        head = _fit(fewer, recipe, setting, f'fit, {share:.0%} of the labels', None)
+        found = score(head, test, data.classes, setting)
+        points.append((_labelled(fewer), {mode: s.accuracy for mode, s in found.items()}))
+    points.append((_labelled(data), {mode: s.accuracy for mode, s in scores.items()}))
+    return points
+
+
+def _save(
+    path: Path,
+    head: Head,
+    data: TrainingData,
+    pipeline: Pipeline,
+    scores: dict[str, Scores],
+    setting: Setting,
+) -> None:
+    from_file = {
+        modality: setting.backbone_weights
+        for modality, spec in pipeline.settings.backbones.items()
+        if spec.weights == 'file' and setting.backbone_weights is not None
+    }
+    manifest = {
+        'created': datetime.now(timezone.utc).isoformat(timespec='seconds'),
+        'made_by': f'mm_perception {_version()}',
+        'classes': data.classes,
+        'pipeline': pipeline.pinned,
+        'model': head.model.settings,
+        'accuracy': {mode: round(s.accuracy, 4) for mode, s in scores.items()},
+    }
+    save_bundle(path, head, manifest, from_file)
+
+
+def _describe(console: Console, data: TrainingData, train: Dataset, test: Dataset) -> None:
+    console.print(
+        f'{len(data.labels)} training frames of {len(train.rows)} recordings, '
+        f'{_labelled(data)} of them labelled ({_labelled(data) / len(data.labels):.1%}), '
+        f'{len(data.classes)} classes; {len(test.rows)} recordings held out'
+    )
+
+
+def _facts(
+    recipe: str,
+    data: TrainingData,
+    train: Dataset,
+    pipeline: Pipeline,
+    setting: Setting,
+    seconds: float,
+) -> dict[str, str]:
+    backbones = {
+        f'{modality} backbone': f'{spec.name}, {spec.weights} weights'
+        for modality, spec in pipeline.settings.backbones.items()
+    }
+    return {
+        'training frames': f'{len(data.labels)} of {len(train.rows)} recordings',
+        'labelled frames': str(_labelled(data)),
+        **backbones,
+        'device': str(setting.device),
+        'time': f'{seconds:.0f} s',
+        **_versions(),
+        'recipe': recipe,
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {
+        'versions': f'mm_perception {_version()}, torch {torch.__version__}, '
+        f'Python {platform.python_version()}'
+    }
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version('mm_perception')
+    except importlib.metadata.PackageNotFoundError:
+        return 'unknown (not installed)'
+
+
+def _labelled(data: TrainingData) -> int:
+    return int((data.labels != UNLABELLED).sum())
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Progress]:
+    columns = (
+        TextColumn('{task.description}'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield progress
