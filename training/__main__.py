@@ -6,4 +6,5 @@ from __future__ import annotations
 
 from training.cli import main
 
-main()
+if __name__ == '__main__':  # processes that it starts import it, too
+    main()

@@ -15,6 +15,7 @@ import torch
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.progress import Progress
 
 from mm_perception.errors import MMPerceptionError, SettingsError
 from training.fit import Stopped
@@ -25,8 +26,9 @@ from training.material import (
     held_out_by_trial,
     washington_material,
 )
-from training.recipe import Recipe, read_recipe
+from training.recipe import Recipe, read_recipe, read_settings
 from training.session import CHECKPOINT, Setting, accuracy_table, evaluate_bundle, run_session
+from training.simulation import SimulationSettings, simulate
 
 app = typer.Typer(
     help='Learn to label objects from RGB-D recordings of which few are labelled.',
@@ -158,6 +160,35 @@ def evaluate(
     _CONSOLE.print(accuracy_table(scores))
 
 
+@app.command('simulate')
+def simulate_command(
+    output: Annotated[Path, typer.Argument(help='Folder for train/ and test/; made here.')],
+    change: Annotated[
+        list[str] | None, typer.Option('--set', help='seconds=5; may be repeated.')
+    ] = None,
+) -> None:
+    """Record household objects with a simulated Kinect, with a few labels."""
+    settings = read_settings(SimulationSettings, {}, change or [], 'simulation')
+    with Progress(console=_CONSOLE) as progress:
+        task = progress.add_task('frames')
+        simulate(settings, output, lambda done, of: progress.update(task, completed=done, total=of))
+    _CONSOLE.print(f'recordings: {output}/train, {output}/test', soft_wrap=True)
+
+
+@app.command()
+def demo(
+    output: Annotated[
+        Path, typer.Option('--output', '-o', help='Folder for everything it makes.')
+    ] = Path('.demo'),
+    device: DeviceOption = Device.AUTO,
+) -> None:
+    """Simulate, learn with 5 % labels, and label live while each sensor in turn is lost."""
+    # Only this command needs ROS: the others serve on workstations without it.
+    from training.demo import run_demo  # noqa: PLC0415
+
+    run_demo(output, _device(device), _CONSOLE)
+
+
 def main() -> None:
     """Run the command; what is wrong with the input is one line and exit code 2."""
     handler = RichHandler(console=Console(stderr=True), show_time=False, show_path=False)
@@ -181,17 +212,21 @@ def _washington(recipe: Recipe, root: Path) -> tuple[Recipe, Material]:
 
 
 def _setting(output: Path, device: Device, cache: Path | None, weights: Path | None) -> Setting:
-    if device is Device.CUDA and not torch.cuda.is_available():
-        raise SettingsError("--device cuda: torch finds no GPU; use 'auto'")
-    on_gpu = device is not Device.CPU and torch.cuda.is_available()
     home = Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser()
     return Setting(
         output,
-        torch.device('cuda' if on_gpu else 'cpu'),
+        _device(device),
         cache or home / 'mm_perception' / 'features',
         weights,
         console=_CONSOLE,
     )
+
+
+def _device(device: Device) -> torch.device:
+    if device is Device.CUDA and not torch.cuda.is_available():
+        raise SettingsError("--device cuda: torch finds no GPU; use 'auto'")
+    on_gpu = device is not Device.CPU and torch.cuda.is_available()
+    return torch.device('cuda' if on_gpu else 'cpu')
 
 
 def _backbone_changes(name: str | None, layer: str | None, weights: str | None) -> list[str]:

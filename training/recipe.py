@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
@@ -17,6 +17,8 @@ from mm_perception.errors import SettingsError
 from mm_perception.models import ModelSettings
 from mm_perception.pipeline import PipelineSettings
 from mm_perception.scaling import ScalingKind
+
+Settings = TypeVar('Settings', bound=BaseModel)
 
 
 class Optimisation(BaseModel):
@@ -88,15 +90,26 @@ def read_recipe(path: Path | None, changes: Iterable[str] = ()) -> Recipe:
 
     """
     content = {} if path is None else _read(_find(path))
-    for change in changes:
-        _apply(content, change)
-    where = 'recipe' if path is None else f'recipe {path}'
-    try:
-        recipe = Recipe.model_validate(content)
-    except ValidationError as error:
-        raise SettingsError(f'{where}: {_first(error)}') from error
+    recipe = read_settings(Recipe, content, changes, 'recipe' if path is None else f'recipe {path}')
     recipe.model_settings({'rgb': 1, 'depth': 1}, classes=2)  # refuse a wrong model setting now
     return recipe
+
+
+def read_settings(
+    kind: type[Settings], content: dict[str, Any], changes: Iterable[str], where: str
+) -> Settings:
+    """Apply changes of the form ``seconds=5`` to settings, and check them all.
+
+    Raises:
+        SettingsError: A setting that is unknown or out of range; it begins with ``where``.
+
+    """
+    for change in changes:
+        _apply(content, change)
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise SettingsError(f'{where}: {_first(error)}') from error
 
 
 def recipe_names() -> list[str]:

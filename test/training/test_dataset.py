@@ -1,0 +1,173 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from recorder import record, rgbd
+
+from mm_perception.errors import RecordingError, TrainingError
+from mm_perception.features import BackboneSettings
+from mm_perception.observation import Frame, Modality, Observation
+from mm_perception.pipeline import Pipeline, PipelineSettings
+from training.bags import find_recordings
+from training.dataset import Extractor, Source, load_dataset
+from training.fit import UNLABELLED
+from training.sources import BagSource, washington_sources
+
+SMALL = BackboneSettings(name='squeezenet1_0', weights='random')
+
+
+def make_pipeline(seed: int = 0) -> Pipeline:
+    backbone = SMALL.model_copy(update={'seed': seed})
+    return Pipeline(PipelineSettings(backbones=dict.fromkeys(Modality, backbone)))
+
+
+@pytest.fixture(scope='module')
+def pipeline() -> Pipeline:
+    return make_pipeline()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    record(tmp_path / 'bags' / 'mug_1', rgbd(8), 'mcap')
+    return BagSource(find_recordings([tmp_path / 'bags'])[0])
+
+
+def test_rows_are_what_the_robot_computes_of_the_same_images(
+    pipeline: Pipeline, source: Source, tmp_path: Path
+) -> None:
+    rows = Extractor(pipeline, tmp_path / 'cache', every=1)(source)
+    assert len(rows) == 8
+    times, seen = zip(*source.observations(1), strict=True)
+    assert rows.times.tolist() == list(times)
+    images = pipeline.prepare(seen[5])
+    robot = pipeline.features({m: image[None] for m, image in images.items()})
+    for modality in Modality:
+        torch.testing.assert_close(
+            rows.features[str(modality)][5], robot[modality][0], rtol=1e-4, atol=1e-5
+        )
+        assert rows.thumbnails[str(modality)].shape == (8, 72, 72, 3)
+
+
+def test_features_are_computed_once(pipeline: Pipeline, source: Source, tmp_path: Path) -> None:
+    first, second = (Extractor(pipeline, tmp_path / 'cache', every=1) for _ in range(2))
+    one, again = first(source), second(source)
+    assert (first.computed, first.reused) == (8, 0)
+    assert (second.computed, second.reused) == (0, 8)
+    assert torch.equal(one.features['rgb'], again.features['rgb'])
+    assert torch.equal(one.thumbnails['depth'], again.thumbnails['depth'])
+    assert torch.equal(one.times, again.times)
+
+
+def test_features_are_computed_anew_when_what_they_depend_on_changes(
+    pipeline: Pipeline, source: Source, tmp_path: Path
+) -> None:
+    cache = tmp_path / 'cache'
+    Extractor(pipeline, cache, every=1)(source)
+    thinner = Extractor(pipeline, cache, every=2)
+    thinner(source)
+    reseeded = Extractor(make_pipeline(seed=1), cache, every=1)
+    reseeded(source)
+    storage = next((tmp_path / 'bags' / 'mug_1').glob('*.mcap'))
+    os.utime(storage, ns=(0, 0))
+    touched = Extractor(pipeline, cache, every=1)
+    touched(source)
+    assert [e.reused for e in (thinner, reseeded, touched)] == [0, 0, 0]
+    assert [e.computed for e in (thinner, reseeded, touched)] == [4, 8, 8]
+
+
+@pytest.mark.parametrize('left', [0, 100, -1])
+def test_damaged_cache_is_computed_anew(
+    pipeline: Pipeline, source: Source, tmp_path: Path, left: int
+) -> None:
+    Extractor(pipeline, tmp_path / 'cache', every=1)(source)
+    file = next((tmp_path / 'cache').iterdir())
+    file.write_bytes(file.read_bytes()[:left])
+    again = Extractor(pipeline, tmp_path / 'cache', every=1)
+    assert len(again(source)) == 8
+    assert again.computed == 8
+    assert len(list((tmp_path / 'cache').iterdir())) == 1
+
+
+@dataclass(frozen=True)
+class Shaky:
+    """A source that breaks off, or whose depth fails."""
+
+    good: int
+    breaks: bool
+
+    name = 'shaky'
+
+    def identity(self) -> dict[str, object]:
+        return {'good': self.good, 'breaks': self.breaks}
+
+    def observations(self, every: int) -> Iterator[tuple[int, Observation]]:
+        noise = np.random.default_rng(0)
+        for i in range(0, 6, every):
+            colour = Frame(Modality.RGB, i, '', noise.integers(0, 255, (60, 80, 3), dtype='u1'))
+            if i >= self.good and self.breaks:
+                raise RecordingError('shaky: broken')
+            depth = Frame(Modality.DEPTH, i, '', noise.uniform(1, 2, (60, 80)).astype('f4'))
+            yield i, Observation.of(colour, *([depth] if i < self.good else []))
+
+
+def test_observations_that_lack_a_modality_are_counted_and_left_out(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    extractor = Extractor(pipeline, tmp_path, every=1)
+    assert len(extractor(Shaky(good=4, breaks=False))) == 4
+    assert extractor.skipped == 2
+
+
+def test_source_that_breaks_leaves_nothing_in_the_cache(pipeline: Pipeline, tmp_path: Path) -> None:
+    with pytest.raises(RecordingError):
+        Extractor(pipeline, tmp_path / 'cache', every=1)(Shaky(good=4, breaks=True))
+    assert not (tmp_path / 'cache').exists()
+
+
+def test_labels_are_joined_in_the_order_of_the_rows(
+    pipeline: Pipeline, source: Source, tmp_path: Path
+) -> None:
+    extract = Extractor(pipeline, tmp_path / 'cache', every=1)
+
+    def label_of(name: str, time: int) -> str | None:
+        if name == 'shaky':
+            return 'bowl'
+        return 'mug' if time > 400_000_000 else None
+
+    dataset = load_dataset([source, Shaky(good=2, breaks=False)], label_of, extract)
+    assert dataset.classes() == ('bowl', 'mug')
+    joined = dataset.training_data(('mug', 'bowl'))
+    assert joined.labels.tolist() == [UNLABELLED] * 4 + [0] * 4 + [1] * 2
+    assert dataset.training_data(('mug',)).labels.tolist()[-2:] == [UNLABELLED] * 2
+    assert joined.features['rgb'].shape == (10, 512)
+    assert dataset.thumbnails()['rgb'].shape == (10, 72, 72, 3)
+    places = dataset.places()
+    assert [name for name, _ in places] == ['mug_1'] * 8 + ['shaky'] * 2
+    assert places[3][1] == pytest.approx(0.3)
+
+
+def test_nothing_to_learn_from_is_said(pipeline: Pipeline, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match='shaky: no observation with both'):
+        load_dataset(
+            [Shaky(good=0, breaks=False)],
+            lambda *_: None,
+            Extractor(pipeline, tmp_path, every=1),
+        )
+
+
+def test_real_washington_crops_become_rows(
+    pipeline: Pipeline, shared_data: Path, tmp_path: Path
+) -> None:
+    sources = washington_sources(shared_data / 'uw_rgbd', every=200)
+    rows = Extractor(pipeline, tmp_path, every=1)(sources[0])
+    assert sources[0].category == 'apple'
+    assert len(rows) == len(sources[0].crops)
+    assert rows.features['depth'].isfinite().all()

@@ -1,0 +1,68 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from recorder import PERIOD, START, record, rgbd, text
+
+from mm_perception.errors import LabelError
+from training.dataset import Dataset, Rows
+from training.material import BagOptions, bag_material, held_out_at_random, split
+
+
+def rows(recording: str, count: int = 3) -> Rows:
+    return Rows(recording, torch.arange(count), {'rgb': torch.zeros(count, 2)}, {})
+
+
+def dataset(**labels: list[str | None]) -> Dataset:
+    made = tuple(rows(name, len(known)) for name, known in labels.items())
+    return Dataset(made, tuple(tuple(known) for known in labels.values()))
+
+
+def test_labels_beside_the_recordings_are_found(tmp_path: Path) -> None:
+    record(tmp_path / 'mug_1', rgbd(4), 'mcap')
+    with pytest.raises(LabelError, match=r'labels\.csv.*--label-topic'):
+        bag_material([tmp_path], BagOptions())
+    (tmp_path / 'labels.csv').write_text('bag,start,end,label\nmug_1,0.05,0.2,mug\n')
+    material = bag_material([tmp_path], BagOptions())
+    assert [source.name for source in material.sources] == ['mug_1']
+    assert material.label_of('mug_1', 100_000_000) == 'mug'
+    assert material.label_of('mug_1', 0) is None
+
+
+def test_labels_can_come_from_a_topic_or_the_folders(tmp_path: Path) -> None:
+    said = [*rgbd(4), text('/label', START + PERIOD, 'cup')]
+    record(tmp_path / 'mug_1', sorted(said, key=lambda one: one.time), 'mcap')
+    by_topic = bag_material([tmp_path], BagOptions(label_topic='/label'))
+    assert by_topic.label_of('mug_1', 2 * PERIOD) == 'cup'
+    assert by_topic.label_of('mug_1', 0) is None
+    by_folder = bag_material([tmp_path], BagOptions(label_folders=True))
+    assert by_folder.label_of('mug_1', 0) == 'mug'
+
+
+def test_of_each_class_some_recordings_are_held_out_and_some_train() -> None:
+    known = {f'{c}_{i}': [c, None, c] for c in ('bowl', 'mug') for i in range(5)}
+    given = dataset(**known, lone_1=['lone'], nameless=[None, None])
+    for seed in range(5):
+        held_out = held_out_at_random(given, 0.4, seed)
+        assert sorted(name.split('_')[0] for name in held_out) == ['bowl', 'bowl', 'mug', 'mug']
+    assert held_out_at_random(given, 0.4, 1) == held_out_at_random(given, 0.4, 1)
+    assert len({held_out_at_random(given, 0.4, seed) for seed in range(9)}) > 1
+
+
+def test_no_recording_is_on_both_sides_of_a_split() -> None:
+    given = dataset(a=['x'], b=['x'], c=['y'])
+    train, test = split(given, frozenset({'b'}))
+    assert [each.recording for each in train.rows] == ['a', 'c']
+    assert [each.recording for each in test.rows] == ['b']
+    assert test.labels == (('x',),)
+
+
+def test_split_without_either_side_is_refused() -> None:
+    given = dataset(a=['x'])
+    for held_out in (frozenset[str](), frozenset({'a'})):
+        with pytest.raises(LabelError, match='held-out recordings'):
+            split(given, held_out)
