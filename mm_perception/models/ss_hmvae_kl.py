@@ -10,7 +10,7 @@ q_λ(a|x_m) for each modality, drawn towards the joint one over labelled and unl
     J_kl  = J − β J_div                                                              (eq. 13)
 
 E_D is the mean over all items of both batches, as the paper words it. (The authors' own code, in
-the library Tars, adds up the two batches' means: at most a factor of two in β.)
+the library Tars, adds up the two batches' means, which weighs about twice as much.)
 
 All is trained at once, so J_div also draws the joint encoder towards what single modalities can
 know. The classifier by one modality is q(y|x_m) = E_{q_λ(a|x_m)}[q(y|a)], without iteration.
