@@ -72,7 +72,7 @@ def shadowed(z: Image) -> NDArray[np.bool_]:
     seen = columns + np.float32(COLOUR_OFFSET) * nearness
     beyond = np.minimum.accumulate(lit[:, ::-1], axis=1)[:, ::-1]
     before = np.maximum.accumulate(seen, axis=1)
-    hidden: NDArray[np.bool_] = (beyond < lit - np.float32(1.5)) | (before > seen + np.float32(1.5))
+    hidden: NDArray[np.bool_] = (beyond < lit - np.float32(0.5)) | (before > seen + np.float32(0.5))
     return hidden
 
 

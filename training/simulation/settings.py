@@ -65,7 +65,7 @@ class SimulationSettings(BaseModel):
     seconds: float = Field(default=2.0, gt=0, le=3600, description='Length of a recording.')
     rate_hz: float = Field(default=10.0, ge=1, le=30, description='Frame pairs a second.')
     orbit: float = Field(
-        default=60.0,
+        default=50.0,
         gt=0,
         le=180,
         description='How far round to each side of the front the camera walks, in degrees.',
