@@ -48,6 +48,7 @@ class Label(_Event):
     """A label with its circumstances has come from the node; ``wall`` is when it was received."""
 
     event: Literal['label'] = 'label'
+    sent: int = Field(description='When the node published it.')
     label: str
     mode: str
     confidence: float

@@ -41,7 +41,7 @@ class Judged:
         label: What the node said.
         truth: What it should have said; None where nobody knows.
         latency_ms: From the publication of the newest image used to the label's receipt.
-        age_ms: Age at receipt of each image used, from its publication.
+        age_ms: Age of each image used, from its publication to the label's.
         stale: Whether one of these is greater than allowed.
         wrong_mode: Whether it was made from one sensor though the other's image had been there, or
             is said to be of other images than it was made from.
@@ -243,7 +243,7 @@ class Played:
         return statistics.median(steps) / _MS if len(steps) + 1 >= _LEARNED else 0.0
 
     def allowed_ms(self, modality: Modality, inference_ms: float) -> float:
-        """How old a sensor's frame may be when a label from it is received."""
+        """How old a sensor's frame may be when a label from it is published."""
         return PERIODS * self.period_ms(modality) + ALLOWANCE_MS + inference_ms
 
     def partners(self, frame: Published, start: float, end: float) -> list[list[Published]]:
@@ -262,7 +262,7 @@ def judge_label(label: Label, played: Played, truth: Truth) -> Judged | None:
     if len(frames) < len(used) or not frames:
         return None
     newest = max(frames.values(), key=lambda frame: frame.wall)
-    ages = {m: (label.wall - frame.wall) / _MS for m, frame in frames.items()}
+    ages = {m: (label.sent - frame.wall) / _MS for m, frame in frames.items()}
     return Judged(
         label=label,
         truth=truth(newest.bag_time),

@@ -60,7 +60,7 @@ class Listener(Node):  # type: ignore[misc] # rclpy is not typed
 
     def _on_prediction(self, message: Any, info: Any) -> None:
         for status in message.status:
-            self._tell(_label({v.key: v.value for v in status.values}, _received(info)))
+            self._tell(_label({v.key: v.value for v in status.values}, info))
 
     def _on_diagnostics(self, message: Any, info: Any) -> None:
         for status in message.status:
@@ -77,10 +77,11 @@ class Listener(Node):  # type: ignore[misc] # rclpy is not typed
                 )
 
 
-def _label(values: dict[str, str], wall: int) -> Label:
+def _label(values: dict[str, str], info: Any) -> Label:
     stamps = {m: int(values[f'{m}_stamp']) for m in Modality if f'{m}_stamp' in values}
     return Label(
-        wall=wall,
+        wall=_received(info),
+        sent=info['source_timestamp'] or _received(info),
         label=values['label'],
         mode=values['mode'],
         confidence=float(values['confidence']),

@@ -47,11 +47,13 @@ def label(
     said: str = 'mug',
     inference: float = 60,
     mode: str | None = None,
+    sent: float | None = None,
 ) -> Label:
-    """A label from the images of the pairs at these times."""
+    """A label from the images of the pairs at these times; received when sent unless told."""
     stamps = {m: stamp(ms) for m, ms in ((RGB, rgb), (DEPTH, depth)) if ms is not None}
     return Label(
         wall=wall(received),
+        sent=wall(received if sent is None else sent),
         label=said,
         mode=mode or ('rgbd' if len(stamps) > 1 else str(next(iter(stamps)))),
         confidence=0.9,
@@ -258,6 +260,14 @@ def test_label_is_stale_from_the_first_moment_after_what_is_allowed(
     assert verdict.stale == (late > -DEPTH_LATER)
     ages = verdict.labels[0].age_ms
     assert ages == pytest.approx({RGB: allowed + late + DEPTH_LATER, DEPTH: allowed + late})
+
+
+def test_age_of_an_image_ends_when_the_label_is_sent_and_latency_when_it_is_received() -> None:
+    """How long a label lies in a queue of this process is no fault of the node's."""
+    verdict = judged(playing(1), label(900, sent=300, rgb=200, depth=200))
+    assert verdict.labels[0].age_ms == pytest.approx({RGB: 100, DEPTH: 95})
+    assert verdict.latency_ms(50) == pytest.approx(695)
+    assert verdict.stale == 0
 
 
 def test_single_label_is_in_a_wrong_mode_when_the_other_image_came_in_time() -> None:
