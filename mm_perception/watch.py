@@ -126,6 +126,8 @@ class Watch:
 
         """
         now, arrived = self._clock(), time.monotonic()
+        if now == 0:
+            return  # a simulated time that has not begun: nothing can be dated yet
         try:
             frame = frame_from_message(message, modality, None if stamp_of(message) else now)
         except ImageError as error:

@@ -175,6 +175,20 @@ def test_a_stamp_of_zero_is_taken_as_the_time_of_arrival(robot: Robot) -> None:
     assert labelled.prediction.stamp == robot.now
 
 
+def test_images_are_left_alone_until_a_simulated_time_begins(robot: Robot) -> None:
+    begin, robot.now = robot.now, 0
+    for _ in range(3):
+        robot.watch.see(RGB, robot.image(RGB))
+        robot.watch.see(DEPTH, robot.image(DEPTH))
+        assert robot.watch.poll() == 'none'
+    robot.now = begin
+    for count in range(1, 4):
+        robot.see(RGB, DEPTH)
+        robot.wait_for(count)
+    robot.idle(NS)
+    assert robot.watch.poll() == 'none'  # no period was learned from the jump
+
+
 def test_a_clock_that_is_set_back_does_not_stop_the_labels(robot: Robot) -> None:
     for count in range(1, 4):
         robot.see(RGB, DEPTH)

@@ -1,0 +1,256 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The real node's lifecycle: every transition, the wrong ones, and the end of the process."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rclpy
+from bundles import CLASSES
+from lifecycle_msgs.srv import ChangeState, GetState
+from outside import PATIENCE, TRANSITIONS, Camera, NodeProcess, Outside, until
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Image
+
+from mm_perception.annotation import annotate
+from mm_perception.node import PerceptionNode
+from mm_perception.observation import Frame, Modality, Observation, Prediction
+from mm_perception.watch import Labelled
+
+EXIT = 2.0  # seconds that a signal may take to end the process
+
+
+def listens(outside: Outside) -> int:
+    """Count the node's image subscriptions."""
+    return sum(
+        outside.node.count_subscribers(topic)
+        for topic in ('/robot/rgb/image', '/robot/depth/image')
+    )
+
+
+def test_each_state_has_its_subscriptions_and_labels_only_when_active(outside: Outside) -> None:
+    camera = Camera(outside.publish)
+    try:
+        assert (outside.state(), listens(outside)) == ('unconfigured', 0)
+        assert outside.transit('configure')
+        assert (outside.state(), listens(outside)) == ('inactive', 0)
+        assert outside.transit('activate')
+        outside.wait_for_labels('rgbd')
+        assert (outside.state(), listens(outside)) == ('active', 2)
+        assert outside.transit('deactivate')
+        outside.wait_for_mode('none')
+        until(lambda: not listens(outside), 'the subscriptions to be dropped')
+        quiet = len(outside.labels)
+        assert outside.transit('activate')
+        outside.wait_for_labels('rgbd')
+        assert len(outside.labels) > quiet
+        assert outside.transit('deactivate')
+        assert outside.transit('cleanup')
+        assert outside.state() == 'unconfigured'
+    finally:
+        camera.stop()
+
+
+def test_an_illegal_transition_is_answered_with_no_and_changes_nothing(
+    outside: Outside, perception: NodeProcess
+) -> None:
+    for name in ('activate', 'deactivate', 'cleanup', 'active_shutdown'):
+        assert not outside.transit(name)
+        assert outside.state() == 'unconfigured'
+    assert 'not possible, the node is unconfigured' in perception.lines('ERROR')[-1]
+    outside.bring_to('active')
+    for name in ('configure', 'activate', 'cleanup'):
+        assert not outside.transit(name)
+        assert outside.state() == 'active'
+
+
+def test_a_bundle_that_cannot_be_used_is_refused_in_one_line_and_a_good_one_taken(
+    outside: Outside, perception: NodeProcess, bundle: Path, tmp_path: Path
+) -> None:
+    flipped = tmp_path / 'flipped'
+    shutil.copytree(bundle, flipped)
+    weights = flipped / 'weights.safetensors'
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    refusals = {
+        '': 'parameter model: is empty',
+        str(tmp_path / 'nothing'): 'nothing: no such bundle folder',
+        str(flipped): 'weights.safetensors: its SHA-256 is not the one in manifest.yaml',
+    }
+    for model, why in refusals.items():
+        before = perception.text()
+        assert outside.set(model=model)[0]
+        assert not outside.transit('configure')
+        assert outside.state() == 'unconfigured'
+        new = [line for line in perception.text()[len(before) :].splitlines() if line]
+        (line,) = new
+        assert line.startswith('[ERROR]')
+        assert why in line
+        status = outside.report('model', lambda s: s.level == b'\2', 'ERROR')
+        assert why in status.message
+    assert outside.set(model=str(bundle))[0]
+    assert outside.transit('configure')
+    outside.report('model', lambda s: s.level == b'\0', 'OK')
+
+
+@pytest.fixture
+def own() -> Iterator[list[NodeProcess]]:
+    """Make room for a node of the test's own, beside the one that all share."""
+    nodes: list[NodeProcess] = []
+    yield nodes
+    for node in nodes:
+        if node.process.poll() is None:
+            node.kill()
+
+
+def start(own: list[NodeProcess], tmp_path: Path, *arguments: str) -> NodeProcess:
+    name = f'alone{len(own)}'
+    node = NodeProcess(tmp_path / name, *arguments, namespace=f'/{name}')
+    own.append(node)
+    return node
+
+
+@pytest.mark.parametrize(
+    ('model', 'when'),
+    [
+        (True, 'active on'),
+        (True, '3 classes from'),  # configured; the model is being loaded
+        (False, 'configure refused: parameter model: is empty'),  # unconfigured
+    ],
+    ids=['active', 'activating', 'unconfigured'],
+)
+def test_a_signal_ends_the_process_cleanly_within_two_seconds(
+    own: list[NodeProcess], tmp_path: Path, bundle: Path, model: bool, when: str
+) -> None:
+    arguments = ['-p', 'autostart:=true', *(['-p', f'model:={bundle}'] if model else [])]
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    nodes = [start(own, tmp_path, *arguments) for _ in numbers]  # both at once, to save time
+    for node, number in zip(nodes, numbers, strict=True):
+        node.says(when)
+        code, took = node.end(number)
+        assert code == 0, node.text()
+        assert 'Traceback' not in node.text()
+        assert took < EXIT
+
+
+def test_an_inactive_node_can_be_shut_down_and_its_process_ended(
+    outside: Outside, own: list[NodeProcess], tmp_path: Path, bundle: Path
+) -> None:
+    node = start(own, tmp_path, '-p', f'model:={bundle}')
+    change = outside.node.create_client(ChangeState, '/alone0/mm_perception/change_state')
+    state = outside.node.create_client(GetState, '/alone0/mm_perception/get_state')
+    until(change.service_is_ready, 'the node')
+    for transition, label in (('configure', 'inactive'), ('inactive_shutdown', 'finalized')):
+        request = ChangeState.Request()
+        request.transition.id = TRANSITIONS[transition]
+        answer = change.call_async(request)
+        until(answer.done, 'the transition')
+        assert answer.result().success
+        asked = state.call_async(GetState.Request())
+        until(asked.done, 'the state')
+        assert asked.result().current_state.label == label
+    outside.node.destroy_client(change)
+    outside.node.destroy_client(state)
+    code, took = node.end(signal.SIGTERM)
+    assert code == 0, node.text()
+    assert took < EXIT
+
+
+def test_a_wrong_parameter_is_refused_at_start_in_one_line_with_exit_code_2(
+    own: list[NodeProcess], tmp_path: Path
+) -> None:
+    node = start(own, tmp_path, '-p', 'slop:=5.0')
+    assert node.process.wait(PATIENCE) == 2
+    assert node.text() == (
+        'mm_perception: parameter slop: 5.0 is refused; use a number from 0 to 1\n'
+    )
+
+
+def test_parameters_come_from_a_file_whatever_the_namespace_and_misspelt_ones_are_named(
+    outside: Outside, own: list[NodeProcess], tmp_path: Path, bundle: Path
+) -> None:
+    file = tmp_path / 'parameters.yaml'
+    file.write_text(
+        f'/**:\n  ros__parameters: {{model: {bundle}, autostart: true, slop: 1, slopp: 1}}\n'
+    )
+    node = start(own, tmp_path, '--params-file', str(file))
+    node.says('active on')
+    (warning,) = node.lines('WARN')
+    assert 'parameter slopp: there is no such parameter; did you mean slop?' in warning
+    topics = dict(outside.node.get_topic_names_and_types())
+    assert '/alone0/object_label' in topics
+    assert '/alone0/mm_perception/modality' in topics
+
+
+def test_a_parameter_is_changed_live_or_refused_with_the_reason(
+    outside: Outside, bundle: Path
+) -> None:
+    outside.bring_to('active')
+    answers = {
+        'device': outside.set(device='cpu'),
+        'model': outside.set(model='/elsewhere'),
+        'slop': outside.set(slop=5.0),
+        'transport': outside.set(rgb_transport='raw'),  # as it is
+        'several': outside.set(slop=0.06, model='/elsewhere'),
+    }
+    late = 'the node is active; set it before configure'
+    assert answers['device'] == (False, f'parameter device: {late}')
+    assert answers['model'] == (False, f'parameter model: {late}')
+    assert not answers['slop'][0]
+    assert 'slop' in answers['slop'][1]
+    assert answers['transport'][0]
+    assert answers['several'] == (False, f'parameter model: {late}')
+    assert outside.set(model=str(bundle))[0]  # as it is
+
+
+def test_a_slop_that_is_changed_live_takes_effect(camera: Camera, outside: Outside) -> None:
+    try:
+        camera.stamps = {Modality.DEPTH: lambda at: at - 30_000_000}
+        outside.wait_for_labels('rgbd')
+        assert outside.set(slop=0.001)[0]
+        outside.wait_for_mode('rgb')  # they never pair: colour alone
+        status = outside.report('depth', lambda s: s.level == b'\1', 'WARN')
+        assert 'raise slop' in status.message
+    finally:
+        assert outside.set(slop=0.05)[0]
+    outside.wait_for_labels('rgbd')
+
+
+def test_annotated_is_drawn_only_while_somebody_looks(
+    outside: Outside, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[object] = []
+
+    def draw(*arguments: Any) -> Any:
+        drawn.append(arguments)
+        return annotate(*arguments)
+
+    monkeypatch.setattr('mm_perception.node.annotate', draw)
+    frame = Frame(Modality.RGB, 1, 'eye', np.full((48, 64, 3), 90, np.uint8))
+    said = Prediction(1, 'rgb', CLASSES[0], dict(zip(CLASSES, (0.5, 0.3, 0.2), strict=True)))
+    labelled = Labelled(Observation.of(frame), said, 1.0, 1.0)
+    arguments = ['--ros-args', '-r', '__ns:=/inside', '-p', f'model:={bundle}']
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = PerceptionNode()  # in this process, to see what is not to be seen from outside
+        assert node.trigger_configure() == node.trigger_activate()
+        node._publish(labelled)
+        assert not drawn
+        pictures: list[Image] = []
+        topic = '/inside/mm_perception/annotated'
+        view = outside.node.create_subscription(Image, topic, pictures.append, 1)
+        until(lambda: node.count_subscribers(topic), 'the subscription')
+        until(lambda: node._publish(labelled) or pictures, 'a picture')
+        assert drawn
+        outside.node.destroy_subscription(view)
+        node.close()
+    finally:
+        rclpy.shutdown()
