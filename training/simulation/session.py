@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -56,7 +57,8 @@ def simulate(
         The bags, those for training first.
 
     Raises:
-        RecordingError: ``train`` or ``test`` is there already, or cannot be written.
+        RecordingError: ``train`` or ``test`` is there already, or cannot be written; nothing of
+            this session is left then.
 
     """
     train = _takes(settings, 1, settings.training_instances)
@@ -72,15 +74,22 @@ def simulate(
         for folder, (takes, _) in folders.items()
         for name, take in takes.items()
     ]
-    for folder in {path.parent for path, _ in jobs}:
+    made = {path.parent for path, _ in jobs}
+    for folder in made:
         _make(folder)
     frames = frame_count(settings, settings.seconds)
     bags: dict[Path, Written] = {}
-    with shared_among(settings.workers, partial(_record, settings), jobs) as recorded:
-        for bag in recorded:
-            bags[bag.path] = bag
-            if progress:
-                progress(len(bags) * frames, len(jobs) * frames)
+    try:
+        with shared_among(settings.workers, partial(_record, settings), jobs) as recorded:
+            for bag in recorded:
+                bags[bag.path] = bag
+                if progress:
+                    progress(len(bags) * frames, len(jobs) * frames)
+    except BaseException:
+        # Ctrl-C too: half a session without labels would only be in the way of the next one.
+        for folder in made:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     for folder, (takes, fraction) in folders.items():
         if takes:
             written = {name: bags[folder / name] for name in takes}

@@ -205,6 +205,15 @@ def test_an_interrupted_bag_is_removed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_interrupted_session_leaves_nothing_in_the_way_of_the_next(tmp_path: Path) -> None:
+    def interrupt(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate(BRIEF, tmp_path, interrupt)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture(scope='module')
 def tour(tmp_path_factory: pytest.TempPathFactory) -> Path:
     faults = [
