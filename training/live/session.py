@@ -161,7 +161,7 @@ class _Session:
             self._wait('the player', lambda event: isinstance(event, Ready), _MEET + _SLACK, screen)
             patience = recording.duration / rate + _SLACK
             self._wait('the player', lambda event: isinstance(event, Ended), patience, screen)
-            self._linger(screen)
+        self._linger()
 
     def _start(
         self, stack: ExitStack, name: str, command: Sequence[str], *, talks: bool = False
@@ -191,10 +191,11 @@ class _Session:
             f'{whom}: not there after {patience:.0f} s: {last.last_words()} ({last.log})'
         )
 
-    def _linger(self, screen: Screen) -> None:
+    def _linger(self) -> None:
+        """Let the last labels come; the screen stays as it was while there was something to see."""
         end = time.monotonic() + _AFTER
         while time.monotonic() < end:
-            self._take(screen)
+            self._take(None)
 
     def _take(self, screen: Screen | None) -> list[Event]:
         time.sleep(_TICK)
