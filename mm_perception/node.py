@@ -40,15 +40,15 @@ from std_msgs.msg import String
 from mm_perception import diagnostics, messages, parameters
 from mm_perception.annotation import annotate
 from mm_perception.classifier import Classifier
-from mm_perception.diagnostics import Inlet, Intrinsics, Source, Status
+from mm_perception.diagnostics import Inlet, Source, Status
 from mm_perception.errors import ImageError, MMPerceptionError, SettingsError
-from mm_perception.health import HealthSettings
+from mm_perception.health import NS, HealthSettings
 from mm_perception.images import fill_image
 from mm_perception.observation import NO_MODE, Modality
 from mm_perception.pairing import PairingSettings
 from mm_perception.watch import Labelled, Watch
 
-_POLL = 0.01  # seconds: how late a lost sensor is noticed at most
+_MOMENT = 0.002  # seconds: a timer that ends just before a deadline would have to be set again
 _STOP = 1.0  # seconds that the inference under way has to end before the process ends
 _PATIENCE = 30.0  # seconds that it has on deactivate
 _THROTTLE = 5.0  # seconds between two log lines about the same trouble
@@ -92,6 +92,7 @@ class PerceptionNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
         self._out: dict[str, Any] = {}  # publishers, from configure to cleanup
         self._watch: Watch | None = None  # while active
         self._images: dict[Modality, Any] = {}  # subscriptions, while active
+        self._alarm: Any = None  # the timer that rings when a sensor is lost, while active
         self._undo: list[Callable[[], Any]] = []  # on deactivate
         self._mode = NO_MODE
         self._refusal: str | None = None  # why the last transition went wrong
@@ -155,9 +156,10 @@ class PerceptionNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
         )
         self._set_mode(NO_MODE)
         for modality in classifier.modalities:
-            self._subscribe(modality)
-        poll = self.create_timer(_POLL, self._on_poll, clock=self._steady)
-        self._undo.append(partial(self.destroy_timer, poll))
+            self._subscribe(modality, self._watch)
+        self._alarm = self.create_timer(1.0, self._look_up, clock=self._steady)
+        self._undo.append(partial(self.destroy_timer, self._alarm))
+        self._look_up()
         self._refusal = None
         self.get_logger().info(f'active on {classifier.device}')
         self._diagnose()
@@ -247,14 +249,14 @@ class PerceptionNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
 
     # In -------------------------------------------------------------------------------------------
 
-    def _subscribe(self, modality: Modality) -> None:
+    def _subscribe(self, modality: Modality, watch: Watch) -> None:
         transport = self._values[f'{modality}_transport']
         topic, kind = self.resolve_topic_name(f'{modality}/image'), Image
         if transport != 'raw':  # as image_transport does: the suffix comes after remapping
             topic, kind = f'{topic}/{transport}', CompressedImage
-        seen, told = partial(self._on_image, modality), partial(self._on_camera_info, modality)
+        seen, known = partial(self._on_image, modality), partial(watch.know, modality)
         self._images[modality] = self._listen(kind, topic, self._values['reliability'], seen)
-        self._listen(CameraInfo, f'{modality}/camera_info', 'best_effort', told)
+        self._listen(CameraInfo, f'{modality}/camera_info', 'best_effort', known)
 
     def _listen(self, kind: Any, topic: str, reliability: str, heard: Callable[[Any], None]) -> Any:
         qos = QoSProfile(depth=1, reliability=ReliabilityPolicy[reliability.upper()])
@@ -269,18 +271,21 @@ class PerceptionNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
             self._watch.see(modality, message)
         except ImageError as error:
             self.get_logger().warning(str(error), throttle_duration_sec=_THROTTLE)
+        self._look_up()
 
-    def _on_camera_info(self, modality: Modality, info: Any) -> None:
-        if self._watch is not None:
-            self._watch.cameras[modality] = Intrinsics(info.width, info.height, info.k)
-
-    def _on_poll(self) -> None:
-        if self._watch is None or (mode := self._watch.poll()) == self._mode:
+    def _look_up(self) -> None:
+        """See whether a sensor is lost or back, and when to look up next if no image comes."""
+        if self._watch is None:
             return
-        why = '; '.join(f'{modality}: {reason}' for modality, reason in self._watch.lost().items())
-        self.get_logger().info(f'mode {self._mode} -> {mode}' + (f' ({why})' if why else ''))
-        self._set_mode(mode)
-        self._diagnose()
+        mode, rest = self._watch.poll(), self._watch.rest()
+        self._alarm.cancel()
+        if rest is not None:
+            self._alarm.timer_period_ns = round((rest + _MOMENT) * NS)
+            self._alarm.reset()
+        if mode != self._mode:
+            self.get_logger().info(f'mode {self._mode} -> {mode} {self._watch.lost()}'.rstrip())
+            self._set_mode(mode)
+            self._diagnose()
 
     def _now(self) -> int:
         now: int = self.get_clock().now().nanoseconds
@@ -349,12 +354,7 @@ class PerceptionNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
 
 
 def run(args: list[str] | None = None) -> int:
-    """Run the node until SIGINT, SIGTERM or a shutdown of the context.
-
-    Returns:
-        The exit code: 2 when the parameters given are refused.
-
-    """
+    """Run the node until a signal ends it; return the exit code, 2 for refused parameters."""
     # rclpy's own handlers wake the executor and then call these, so that a signal interrupts the
     # loading of a model too. Python has it so for SIGINT alone, and not in a shell's background.
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -80,7 +80,6 @@ class Watch:
     ``see`` and ``poll`` are for one thread; ``said`` and ``failed`` are called on the worker's.
 
     Attributes:
-        cameras: The intrinsics of each sensor whose camera_info has come.
         fault: Why the last observation got no label; None when it got one.
 
     """
@@ -106,7 +105,7 @@ class Watch:
             failed: Told why an observation got no label.
 
         """
-        self.cameras: dict[Modality, Intrinsics] = {}
+        self._cameras: dict[Modality, Intrinsics] = {}
         self.fault: Exception | None = None
         self._classifier, self._clock, self._said, self._failed = classifier, clock, said, failed
         self._sensors = {m: SensorHealth(m, health) for m in classifier.modalities}
@@ -139,7 +138,7 @@ class Watch:
         self._submit(self._pairing.add(frame, now))
 
     def poll(self) -> str:
-        """Let a single go whose partner does not come; call this every few milliseconds.
+        """Let a single go whose partner does not come; call this when ``rest`` is over.
 
         Returns:
             The mode of the labels that are made now: ``rgbd``, ``rgb``, ``depth`` or ``none``. It
@@ -150,14 +149,25 @@ class Watch:
         self._submit(self._pairing.poll(now))
         return self._pairing.mode(now) if self._begun else NO_MODE
 
-    def lost(self) -> dict[Modality, str]:
-        """Tell which sensors cannot be used now, and why."""
+    def rest(self) -> float | None:
+        """Seconds until a sensor is lost, if no image comes; None when all are lost already."""
         now = self._clock()
-        return {
-            modality: self._unreadable.get(modality, sensor.status(now).reason)
+        ends = [s.deadline(now) - now for s in self._sensors.values() if not s.is_lost(now)]
+        return min(ends) / NS if ends else None
+
+    def lost(self) -> str:
+        """Tell which sensors cannot be used now, and why; nothing when all can."""
+        now = self._clock()
+        reasons = [
+            f'({modality}: {self._unreadable.get(modality, sensor.status(now).reason)})'
             for modality, sensor in self._sensors.items()
             if sensor.is_lost(now)
-        }
+        ]
+        return ' '.join(reasons)
+
+    def know(self, modality: Modality, info: Any) -> None:
+        """Take a camera_info, which tells whether depth is registered to colour."""
+        self._cameras[modality] = Intrinsics(info.width, info.height, info.k)
 
     def adjust(self, health: HealthSettings, pairing: PairingSettings) -> None:
         """Change the settings from the next image on."""
@@ -196,8 +206,8 @@ class Watch:
         return diagnostics.misregistration(
             self._newest[Modality.RGB],
             self._newest[Modality.DEPTH],
-            self.cameras.get(Modality.RGB),
-            self.cameras.get(Modality.DEPTH),
+            self._cameras.get(Modality.RGB),
+            self._cameras.get(Modality.DEPTH),
         )
 
     def _submit(self, observation: Observation | None) -> None:

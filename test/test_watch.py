@@ -135,7 +135,7 @@ def test_a_single_goes_out_when_its_partner_is_lost(robot: Robot) -> None:
     assert labelled.prediction.mode == 'rgb'
     assert [frame.modality for frame in labelled.used] == [RGB]
     assert robot.watch.poll() == 'rgb'
-    assert list(robot.watch.lost()) == [DEPTH]
+    assert robot.watch.lost().startswith('(depth: silent for ')
 
 
 def test_no_label_is_made_of_an_observation_that_waited_until_its_sensor_was_lost(
@@ -147,6 +147,7 @@ def test_no_label_is_made_of_an_observation_that_waited_until_its_sensor_was_los
     robot.see(RGB, DEPTH)
     robot.idle(NS)
     robot.gate.set()
+    time.sleep(0.3)  # for the worker to come to it before a newer one takes its place
     robot.see(RGB, DEPTH)
     robot.wait_for(2)
     assert robot.labels[1].prediction.stamp == robot.now  # not of the pair a second ago
@@ -187,6 +188,19 @@ def test_images_are_left_alone_until_a_simulated_time_begins(robot: Robot) -> No
         robot.wait_for(count)
     robot.idle(NS)
     assert robot.watch.poll() == 'none'  # no period was learned from the jump
+
+
+def test_it_tells_when_to_look_up_next(robot: Robot) -> None:
+    for count in range(1, 6):
+        robot.see(RGB, DEPTH)
+        robot.wait_for(count)
+    # Two periods and the grace, from the last image on.
+    assert robot.watch.rest() == pytest.approx(2 / 30 + 0.02, abs=1e-3)
+    robot.now += PERIOD
+    assert robot.watch.rest() == pytest.approx(1 / 30 + 0.02, abs=1e-3)
+    robot.now += NS
+    assert robot.watch.rest() is None
+    assert robot.watch.poll() == 'none'
 
 
 def test_a_clock_that_is_set_back_does_not_stop_the_labels(robot: Robot) -> None:

@@ -223,7 +223,67 @@ class Camera:
         return message
 
 
-class Outside:
+class Hands:
+    """What an operator does to a node, through its services."""
+
+    def __init__(self, ours: Any, name: str) -> None:
+        self._state = ours.create_client(GetState, f'{name}/get_state')
+        self._change = ours.create_client(ChangeState, f'{name}/change_state')
+        self._set = ours.create_client(SetParametersAtomically, f'{name}/set_parameters_atomically')
+
+    def state(self) -> str:
+        label: str = _ask(self._state, GetState.Request()).current_state.label
+        return label
+
+    def transit(self, name: str) -> bool:
+        """Ask for a transition; return whether the node made it."""
+        before = self.state()
+        request = ChangeState.Request()
+        request.transition.id = TRANSITIONS[name]
+        # An answer that is lost, see _ask: then the state tells whether the transition was made.
+        answer = _ask(self._change, request, lambda: self.state() != before)
+        return answer is None or bool(answer.success)
+
+    def bring_to(self, state: str) -> None:
+        """Make the transitions that lead to a state."""
+        order = ['unconfigured', 'inactive', 'active']
+        up, down = ['configure', 'activate'], ['cleanup', 'deactivate']
+        while (now := order.index(self.state())) != (goal := order.index(state)):
+            name = up[now] if now < goal else down[now - 1]
+            assert self.transit(name), f'{name} was refused'
+
+    def set(self, **values: Any) -> tuple[bool, str]:
+        """Set parameters; return whether that was accepted, and the reason if not."""
+        request = SetParametersAtomically.Request()
+        request.parameters = [
+            Parameter(name, value=value).to_parameter_msg() for name, value in values.items()
+        ]
+        result = _ask(self._set, request).result
+        return bool(result.successful), str(result.reason)
+
+
+def _ask(client: Any, request: Any, done: Callable[[], bool] = lambda: False) -> Any:
+    """Call a service; None when no answer came but ``done`` says that it was done.
+
+    A server answers before it has discovered the client's ear, and that answer is lost: DDS
+    matches the two directions one after the other. So a question is asked again.
+    """
+    until(client.service_is_ready, f'service {client.srv_name}')
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        future = client.call_async(request)
+        again = time.monotonic() + 5
+        while time.monotonic() < again:
+            if future.done():
+                return future.result()
+            time.sleep(0.005)
+        client.remove_pending_request(future)
+        if done():
+            return None
+    raise AssertionError(f'{client.srv_name}: no answer within {PATIENCE} s')
+
+
+class Outside(Hands):
     """One ROS node that is everything around ours."""
 
     def __init__(self) -> None:
@@ -244,13 +304,7 @@ class Outside:
         }
         self._clock = self.node.create_publisher(Clock, '/clock', 10)
         self._listen()
-        self._clients = {
-            'state': self.node.create_client(GetState, f'{NODE}/get_state'),
-            'change': self.node.create_client(ChangeState, f'{NODE}/change_state'),
-            'set': self.node.create_client(
-                SetParametersAtomically, f'{NODE}/set_parameters_atomically'
-            ),
-        }
+        super().__init__(self.node, NODE)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._over = threading.Event()
@@ -287,42 +341,6 @@ class Outside:
         self._executor.shutdown()
         self.node.destroy_node()
         self._context.try_shutdown()
-
-    # Hands ----------------------------------------------------------------------------------------
-
-    def _call(self, which: str, request: Any) -> Any:
-        client = self._clients[which]
-        until(client.service_is_ready, f'service {client.srv_name}')
-        future = client.call_async(request)
-        until(future.done, f'answer of {client.srv_name}')
-        return future.result()
-
-    def state(self) -> str:
-        label: str = self._call('state', GetState.Request()).current_state.label
-        return label
-
-    def transit(self, name: str) -> bool:
-        """Ask for a transition; return whether the node made it."""
-        request = ChangeState.Request()
-        request.transition.id = TRANSITIONS[name]
-        return bool(self._call('change', request).success)
-
-    def bring_to(self, state: str) -> None:
-        """Make the transitions that lead to a state."""
-        order = ['unconfigured', 'inactive', 'active']
-        up, down = ['configure', 'activate'], ['cleanup', 'deactivate']
-        while (now := order.index(self.state())) != (goal := order.index(state)):
-            name = up[now] if now < goal else down[now - 1]
-            assert self.transit(name), f'{name} was refused'
-
-    def set(self, **values: Any) -> tuple[bool, str]:
-        """Set parameters; return whether that was accepted, and the reason if not."""
-        request = SetParametersAtomically.Request()
-        request.parameters = [
-            Parameter(name, value=value).to_parameter_msg() for name, value in values.items()
-        ]
-        result = self._call('set', request).result
-        return bool(result.successful), str(result.reason)
 
     def publish(self, modality: Modality, message: Any) -> None:
         self._images[modality].publish(message)

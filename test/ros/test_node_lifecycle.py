@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 import rclpy
 from bundles import CLASSES
-from lifecycle_msgs.srv import ChangeState, GetState
-from outside import PATIENCE, TRANSITIONS, Camera, NodeProcess, Outside, until
+from outside import PATIENCE, Camera, Hands, NodeProcess, Outside, until
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
@@ -145,20 +144,11 @@ def test_an_inactive_node_can_be_shut_down_and_its_process_ended(
     outside: Outside, own: list[NodeProcess], tmp_path: Path, bundle: Path
 ) -> None:
     node = start(own, tmp_path, '-p', f'model:={bundle}')
-    change = outside.node.create_client(ChangeState, '/alone0/mm_perception/change_state')
-    state = outside.node.create_client(GetState, '/alone0/mm_perception/get_state')
-    until(change.service_is_ready, 'the node')
-    for transition, label in (('configure', 'inactive'), ('inactive_shutdown', 'finalized')):
-        request = ChangeState.Request()
-        request.transition.id = TRANSITIONS[transition]
-        answer = change.call_async(request)
-        until(answer.done, 'the transition')
-        assert answer.result().success
-        asked = state.call_async(GetState.Request())
-        until(asked.done, 'the state')
-        assert asked.result().current_state.label == label
-    outside.node.destroy_client(change)
-    outside.node.destroy_client(state)
+    hands = Hands(outside.node, '/alone0/mm_perception')
+    assert hands.transit('configure')
+    assert hands.state() == 'inactive'
+    assert hands.transit('inactive_shutdown')
+    assert hands.state() == 'finalized'
     code, took = node.end(signal.SIGTERM)
     assert code == 0, node.text()
     assert took < EXIT
@@ -185,9 +175,8 @@ def test_parameters_come_from_a_file_whatever_the_namespace_and_misspelt_ones_ar
     node.says('active on')
     (warning,) = node.lines('WARN')
     assert 'parameter slopp: there is no such parameter; did you mean slop?' in warning
-    topics = dict(outside.node.get_topic_names_and_types())
-    assert '/alone0/object_label' in topics
-    assert '/alone0/mm_perception/modality' in topics
+    for topic in ('/alone0/object_label', '/alone0/mm_perception/modality'):
+        until(lambda: outside.node.count_publishers(topic), topic)  # noqa: B023 - waited for here
 
 
 def test_a_parameter_is_changed_live_or_refused_with_the_reason(
