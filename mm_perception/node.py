@@ -24,7 +24,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.impl.implementation_singleton import rclpy_implementation as ros
 from rclpy.lifecycle import LifecycleNode, LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn as Return
 from rclpy.qos import (
@@ -192,7 +192,7 @@ class PerceptionNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
     def _LifecycleNodeMixin__on_change_state(self, request: Any, response: Any) -> Any:  # noqa: N802
         try:
             return super()._LifecycleNodeMixin__on_change_state(request, response)
-        except rclpy_implementation.RCLError:
+        except ros.RCLError:
             asked = request.transition.label or request.transition.id
             self.get_logger().error(f'transition {asked}: not possible, the node is {self.state}')
             response.success = False
@@ -331,8 +331,7 @@ class PerceptionNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
         else:
             watched = watch.statuses({m: self._inlet(s) for m, s in self._images.items()})
         classes = len(classifier.classes) if classifier else 0
-        fault = watch.fault if watch else None
-        model = str(self._values['model'])
+        model, fault = self._values['model'], watch.fault if watch else None
         device = str(classifier.device) if classifier and watch else None
         fallback = classifier.fault if classifier else None
         return [
@@ -369,12 +368,12 @@ def run(args: list[str] | None = None) -> int:
         while rclpy.ok():
             # With a timeout: a signal that comes just before an endless wait would go unnoticed.
             executor.spin_once(timeout_sec=0.5)
-    except MMPerceptionError as error:
-        print(f'mm_perception: {error}', file=sys.stderr)  # noqa: T201 - for whoever started it
-        return 2
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except rclpy_implementation.RCLError:
+    except (MMPerceptionError, ros.RCLError, ros.UnknownROSArgsError) as error:
+        if node is None:
+            print(f'mm_perception: {" ".join(str(error).split())}', file=sys.stderr)  # noqa: T201 - for whoever started it
+            return 2
         if rclpy.ok():
             raise
     finally:

@@ -19,7 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 from mm_perception.annotation import annotate
-from mm_perception.node import PerceptionNode
+from mm_perception.node import PerceptionNode, run
 from mm_perception.observation import Frame, Modality, Observation, Prediction
 from mm_perception.watch import Labelled
 
@@ -162,6 +162,21 @@ def test_a_wrong_parameter_is_refused_at_start_in_one_line_with_exit_code_2(
     assert node.text() == (
         'mm_perception: parameter slop: 5.0 is refused; use a number from 0 to 1\n'
     )
+
+
+def test_a_file_of_parameters_that_is_not_there_is_named_in_one_line_with_exit_code_2(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    # In this process: nothing is started, and importing torch once more takes seconds.
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        assert run(['--ros-args', '--params-file', '/nowhere.yaml']) == 2
+    finally:
+        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+            signal.signal(number, handler)
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if '[rcl]' not in line]
+    assert line.startswith('mm_perception: ')
+    assert '/nowhere.yaml' in line
 
 
 def test_parameters_come_from_a_file_whatever_the_namespace_and_misspelt_ones_are_named(
