@@ -80,7 +80,9 @@ class NodeProcess:
         return self.log.read_text()
 
     def lines(self, level: str) -> list[str]:
-        return [line for line in self.text().splitlines() if line.startswith(f'[{level}]')]
+        """What the node itself logged, without its client library."""
+        lines = self.text().splitlines()
+        return [s for s in lines if s.startswith(f'[{level}]') and 'mm_perception]' in s]
 
     def says(self, words: str) -> None:
         until(lambda: words in self.text() or self.process.poll() is not None, words)
