@@ -10,10 +10,9 @@ from typing import Literal, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from mm_perception.bundle import Bundle
-from mm_perception.errors import SettingsError
+from mm_perception.errors import SettingsError, StaleError
 from mm_perception.observation import Modality, Observation, Prediction, mode_of
 from mm_perception.pipeline import Image, Pipeline
 
@@ -89,31 +88,44 @@ class Classifier:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def classify(self, observation: Observation) -> Prediction:
+    def classify(
+        self, observation: Observation, trusted: Callable[[Modality], bool] = lambda _: True
+    ) -> Prediction:
         """Label an observation.
 
-        A modality whose region shows nothing is left out, and the prediction's mode says so.
+        A modality whose region shows nothing is left out, and so is one whose sensor is lost while
+        its features are computed. The prediction's mode says so.
+
+        Args:
+            observation: What was seen.
+            trusted: Whether a sensor can be trusted now; asked time and again.
 
         Raises:
             ImageError: No modality shows anything.
+            StaleError: No sensor can be trusted any more.
 
         """
         images = self.pipeline.prepare(observation)
-        probabilities = self._probabilities(images)
+        used, probabilities = self._probabilities(images, trusted)
         scores = dict(zip(self.classes, probabilities, strict=True))
         label = max(scores, key=scores.__getitem__)
-        return Prediction(observation.stamp, mode_of(images), label, scores)
+        return Prediction(observation.stamp, mode_of(used), label, scores)
 
-    def _probabilities(self, images: dict[Modality, Image]) -> list[float]:
-        def run() -> Tensor:
+    def _probabilities(
+        self, images: dict[Modality, Image], trusted: Callable[[Modality], bool] = lambda _: True
+    ) -> tuple[list[Modality], list[float]]:
+        """Give the modalities used, and the class probabilities."""
+        batch = {modality: image[None] for modality, image in images.items()}
+
+        def run() -> tuple[list[Modality], list[float]]:
+            features = self.pipeline.features(batch, trusted)
+            if not features:
+                raise StaleError(f'{mode_of(images)}: lost before the label was made')
             with torch.inference_mode():
-                features = self.pipeline.features({m: image[None] for m, image in images.items()})
                 named = {str(modality): values for modality, values in features.items()}
-                probabilities: Tensor = self.bundle.head(named)[0].cpu()
-                return probabilities
+                return list(features), self.bundle.head(named)[0].tolist()
 
-        values: list[float] = self._or_on_cpu(run).tolist()
-        return values
+        return self._or_on_cpu(run)
 
     def _move(self, device: torch.device) -> None:
         def move() -> None:

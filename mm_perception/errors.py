@@ -17,6 +17,10 @@ class ImageError(MMPerceptionError):
     """An image message that cannot be read: unknown encoding, wrong step, short data."""
 
 
+class StaleError(MMPerceptionError):
+    """An observation none of whose sensors could be trusted until its label was made."""
+
+
 class SettingsError(MMPerceptionError):
     """A parameter or recipe setting that is refused: its name, its value, and what is allowed."""
 

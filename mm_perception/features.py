@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -71,6 +72,10 @@ class Backbone(nn.Module):
         super().__init__()
         self.network = network
         self.sha256 = sha256
+        self._wanted: Callable[[], bool] = _always
+        for layer in network.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):  # those that take the time
+                layer.register_forward_pre_hook(self._ask)
         self.register_buffer('mean', torch.tensor(_MEAN).view(1, 3, 1, 1))
         self.register_buffer('std', torch.tensor(_STD).view(1, 3, 1, 1))
 
@@ -90,6 +95,34 @@ class Backbone(nn.Module):
         if values.ndim > 2:  # noqa: PLR2004 - [N, C, H, W]
             values = functional.adaptive_avg_pool2d(values, 1)
         return values.flatten(1).float()
+
+    def forward_while(self, wanted: Callable[[], bool], images: Tensor) -> Tensor | None:
+        """Compute features as long as they are wanted, which is asked before every layer.
+
+        Returns:
+            As ``forward``; None when they are not wanted any more.
+
+        """
+        self._wanted = wanted
+        try:
+            features: Tensor = self(images)
+        except _UnwantedError:
+            return None
+        finally:
+            self._wanted = _always
+        return features
+
+    def _ask(self, *_: object) -> None:
+        if not self._wanted():
+            raise _UnwantedError
+
+
+class _UnwantedError(Exception):
+    """Ends a computation whose result nobody waits for."""
+
+
+def _always() -> bool:
+    return True
 
 
 def load_backbone(settings: BackboneSettings, path: Path | None = None) -> Backbone:

@@ -7,7 +7,8 @@ Its settings lie in the bundle, so that a robot cannot run a model with another 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -121,23 +122,32 @@ class Pipeline:
             raise ImageError('; '.join(reasons) or 'the observation has no frame for this model')
         return prepared
 
-    def features(self, images: Mapping[Modality, Image]) -> dict[Modality, Tensor]:
+    def features(
+        self,
+        images: Mapping[Modality, Image],
+        wanted: Callable[[Modality], bool] = lambda _: True,
+    ) -> dict[Modality, Tensor]:
         """Compute features of a batch.
 
         Args:
             images: [N, size, size, 3] uint8 by modality, from ``prepare``.
+            wanted: Whether a modality still counts; asked before every layer of its network, so
+                that a sensor that is lost meanwhile delays nothing.
 
         Returns:
-            [N, D] float32 ≥ 0 by modality, on the pipeline's device.
+            [N, D] float32 ≥ 0 by modality, on the pipeline's device, of those still wanted.
 
         """
+        features = {}
         with torch.inference_mode():
-            return {
-                modality: self.backbones[modality](
-                    torch.from_numpy(batch).to(self.device, non_blocking=True)
+            for modality, batch in images.items():
+                values = self.backbones[modality].forward_while(
+                    partial(wanted, modality),
+                    torch.from_numpy(batch).to(self.device, non_blocking=True),
                 )
-                for modality, batch in images.items()
-            }
+                if values is not None:
+                    features[modality] = values
+        return {modality: values for modality, values in features.items() if wanted(modality)}
 
     def _prepare_frame(self, frame: Frame) -> Image:
         view = crop(frame.image, find_region(self.settings.region, frame))

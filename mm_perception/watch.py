@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from mm_perception import diagnostics
 from mm_perception.diagnostics import Inlet, Intrinsics, Status
-from mm_perception.errors import ImageError
+from mm_perception.errors import ImageError, StaleError
 from mm_perception.health import NS, HealthSettings, SensorHealth, SensorStatus
 from mm_perception.images import frame_from_message, stamp_of
 from mm_perception.observation import NO_MODE, Frame, Modality, Observation, Prediction
@@ -114,6 +114,7 @@ class Watch:
         self._newest: dict[Modality, Frame] = {}
         self._unreadable: dict[Modality, str] = {}
         self._begun = False
+        self._deadlines: dict[Modality, int] = {}  # when a sensor is lost; the worker reads them
         self._took: deque[tuple[float, float]] = deque(maxlen=_RECENT)
         self._worker = NewestWorker(self._label, self._on_fault, 'inference')
 
@@ -135,7 +136,7 @@ class Watch:
         self._unreadable.pop(modality, None)
         self._arrivals[frame] = now, arrived
         self._newest[modality] = frame
-        self._submit(self._pairing.add(frame, now))
+        self._submit(self._pairing.add(frame, now), now)
 
     def poll(self) -> str:
         """Let a single go whose partner does not come; call this when ``rest`` is over.
@@ -146,7 +147,7 @@ class Watch:
 
         """
         now = self._clock()
-        self._submit(self._pairing.poll(now))
+        self._submit(self._pairing.poll(now), now)
         return self._pairing.mode(now) if self._begun else NO_MODE
 
     def rest(self) -> float | None:
@@ -210,7 +211,8 @@ class Watch:
             self._cameras.get(Modality.DEPTH),
         )
 
-    def _submit(self, observation: Observation | None) -> None:
+    def _submit(self, observation: Observation | None, now: int) -> None:
+        self._deadlines = {m: sensor.deadline(now) for m, sensor in self._sensors.items()}
         if observation is None:
             return
         self._begun = True
@@ -226,12 +228,18 @@ class Watch:
         started = time.monotonic()
         if self._clock() > job.expires:
             return  # it waited too long behind another: no label is made of what is stale
-        prediction = self._classifier.classify(job.observation)
+        try:
+            prediction = self._classifier.classify(job.observation, self._is_trusted)
+        except StaleError:
+            return  # its sensors were lost meanwhile; diagnostics say so
         done = time.monotonic()
         latency, inference = 1e3 * (done - job.arrived), 1e3 * (done - started)
         self.fault = None
         self._took.append((latency, inference))
         self._said(Labelled(job.observation, prediction, latency, inference))
+
+    def _is_trusted(self, modality: Modality) -> bool:
+        return self._clock() <= self._deadlines[modality]
 
     def _on_fault(self, error: Exception) -> None:
         self.fault = error

@@ -10,7 +10,7 @@ import torch
 from bundles import CLASSES, make_bundle
 
 from mm_perception.classifier import Classifier
-from mm_perception.errors import ImageError, SettingsError
+from mm_perception.errors import ImageError, SettingsError, StaleError
 from mm_perception.observation import Frame, Modality, Observation
 
 NOISE = np.random.default_rng(0)
@@ -65,6 +65,39 @@ def test_modality_that_shows_nothing_is_not_claimed_as_used(classifier: Classifi
 def test_no_label_is_made_of_nothing(classifier: Classifier) -> None:
     with pytest.raises(ImageError):
         classifier.classify(Observation.of(NOTHING))
+
+
+@pytest.mark.parametrize('lost', [Modality.RGB, Modality.DEPTH])
+def test_sensor_lost_during_inference_is_not_in_the_label_and_costs_one_layer(
+    classifier: Classifier, lost: Modality
+) -> None:
+    asked: list[Modality] = []
+
+    def trusted(modality: Modality) -> bool:
+        asked.append(modality)
+        return modality is not lost or asked.count(lost) < 5
+
+    prediction = classifier.classify(Observation.of(COLOUR, DISTANCE), trusted)
+    left = COLOUR if lost is Modality.DEPTH else DISTANCE
+    assert prediction.mode == str(left.modality)
+    assert prediction.probabilities == classifier.classify(Observation.of(left)).probabilities
+    assert asked.count(lost) == 5  # of its network's 25 convolutions no other was computed
+
+
+def test_sensor_lost_after_its_features_is_not_in_the_label(classifier: Classifier) -> None:
+    seen: list[Modality] = []
+
+    def trusted(modality: Modality) -> bool:
+        seen.append(modality)
+        return modality is not Modality.RGB or Modality.DEPTH not in seen
+
+    assert classifier.classify(Observation.of(COLOUR, DISTANCE), trusted).mode == 'depth'
+
+
+def test_no_label_is_made_once_every_sensor_is_lost(classifier: Classifier) -> None:
+    with pytest.raises(StaleError):
+        classifier.classify(Observation.of(COLOUR, DISTANCE), lambda _: False)
+    assert classifier.classify(Observation.of(COLOUR, DISTANCE)).mode == 'rgbd'
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='a GPU is here')
