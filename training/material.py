@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mm_perception.errors import LabelError
-from training.bags import find_recordings
 from training.dataset import Dataset, Source
-from training.labels import Labels, from_csv, from_folder, from_topic
-from training.sources import BagSource, washington_sources
-from training.washington import read_trials
+from training.recordings.bags import find_recordings
+from training.recordings.labels import Labels, from_csv, from_folder, from_topic
+from training.recordings.sources import BagSource, washington_sources
+from training.recordings.washington import read_trials
 
 LABELS_FILE = 'labels.csv'
 """Read without being named, where it lies in a folder of recordings."""
@@ -59,7 +59,7 @@ def bag_material(paths: Sequence[Path], options: BagOptions) -> Material:
     """Find the recordings in paths, and their labels.
 
     Raises:
-        RecordingError, LabelError: See ``find_recordings`` and ``training.labels``.
+        RecordingError, LabelError: See ``find_recordings`` and ``training.recordings.labels``.
 
     """
     recordings = find_recordings(paths)

@@ -10,9 +10,15 @@ from pathlib import Path
 
 from mm_perception.errors import RecordingError
 from mm_perception.observation import Modality
-from training.bags import Recording, find_recordings
-from training.storage import open_storage
-from training.topics import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, ImageTopic, choose_topic
+from training.recordings.bags import Recording, find_recordings
+from training.recordings.storage import open_storage
+from training.recordings.topics import (
+    CAMERA_INFO,
+    COMPRESSED_IMAGE,
+    IMAGE,
+    ImageTopic,
+    choose_topic,
+)
 
 
 @dataclass(frozen=True)

@@ -35,13 +35,13 @@ from mm_perception.errors import MMPerceptionError, RecordingError, SettingsErro
 from mm_perception.health import NS
 from mm_perception.images import stamp_of
 from mm_perception.observation import Modality
-from training.bags import STRING, Recording
 from training.live.camera import Camera, open_recording
 from training.live.events import Ended, Event, Lost, Published, Ready, write_event
 from training.live.losses import Loss, is_silent
 from training.live.translation import fill_message
-from training.storage import Received, open_storage
-from training.topics import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE
+from training.recordings.bags import STRING, Recording
+from training.recordings.storage import Received, open_storage
+from training.recordings.topics import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE
 
 TYPES = {IMAGE: Image, COMPRESSED_IMAGE: CompressedImage, CAMERA_INFO: CameraInfo, STRING: String}
 """The types that are played."""

@@ -19,8 +19,6 @@ from rich.console import Console
 
 from mm_perception.bundle import read_manifest
 from mm_perception.errors import RecordingError
-from training.bags import STRING, Recording
-from training.labels import from_topic
 from training.live.camera import Camera, open_recording
 from training.live.environment import live_environment, private_domain
 from training.live.events import Ended, Event, Ready, Status
@@ -30,6 +28,8 @@ from training.live.processes import Child, Inbox, SessionError
 from training.live.screen import Scene, Screen
 from training.live.table import verdict_table
 from training.live.timeline import Timeline, draw
+from training.recordings.bags import STRING, Recording
+from training.recordings.labels import from_topic
 
 TRUTH_TOPIC = '/object_label_truth'
 """Where a simulated recording tells what it shows."""

@@ -13,8 +13,8 @@ from rosbags.highlevel import AnyReader
 from mm_perception.errors import RecordingError, SettingsError
 from mm_perception.images import frame_from_message
 from mm_perception.observation import Modality
-from training.bags import find_recordings
-from training.labels import from_csv, from_topic
+from training.recordings.bags import find_recordings
+from training.recordings.labels import from_csv, from_topic
 from training.simulation import (
     TRUTH_TOPIC,
     Fault,

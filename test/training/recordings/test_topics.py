@@ -11,7 +11,7 @@ import pytest
 
 from mm_perception.errors import RecordingError
 from mm_perception.observation import Modality
-from training.topics import ImageTopic, Lens, choose_topic, unregistered
+from training.recordings.topics import ImageTopic, Lens, choose_topic, unregistered
 
 BAG = Path('bag')
 RGB, DEPTH = Modality.RGB, Modality.DEPTH

@@ -20,9 +20,9 @@ from mm_perception.health import NS, HealthSettings, SensorHealth
 from mm_perception.images import frame_from_message, stamp_of
 from mm_perception.observation import Frame, Modality, Observation
 from mm_perception.pairing import Pairing, PairingSettings
-from training.finding import Place, locate, unique_names
-from training.storage import Received, Storage, Topic, open_storage
-from training.topics import (
+from training.recordings.finding import Place, locate, unique_names
+from training.recordings.storage import Received, Storage, Topic, open_storage
+from training.recordings.topics import (
     CAMERA_INFO,
     COMPRESSED_IMAGE,
     IMAGE,
@@ -103,7 +103,7 @@ class Recording:
         """Stream what the robot would have seen, with the time at which it came.
 
         Args:
-            rgb_topic: The colour topic; None finds it (see `training.topics`).
+            rgb_topic: The colour topic; None finds it (see `training.recordings.topics`).
             depth_topic: The depth topic, likewise.
             every: Yield every how many-th observation.
             slop: The greatest distance in seconds between the stamps of a pair.

@@ -24,7 +24,7 @@ from rosbags.rosbag2.storage_mcap import McapReader
 from rosbags.typesys import Stores, get_typestore
 
 from mm_perception.errors import RecordingError
-from training.mcap_mending import mended
+from training.recordings.mcap_mending import mended
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mm_perception.errors import RecordingError
-from training.finding import locate, unique_names
+from training.recordings.finding import locate, unique_names
 
 if TYPE_CHECKING:
     from pathlib import Path

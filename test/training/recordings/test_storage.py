@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from recorder import PERIOD, START, record, rgbd
 
 from mm_perception.errors import RecordingError
-from training.bags import find_recordings
-from training.storage import storage_stem, storage_suffix
+from training.recordings.bags import find_recordings
+from training.recordings.storage import storage_stem, storage_suffix
 
 if TYPE_CHECKING:
     from pathlib import Path

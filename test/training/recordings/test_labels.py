@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from recorder import PERIOD, START, record
 
 from mm_perception.errors import LabelError
-from training.bags import Recording, find_recordings
-from training.labels import Labels, Span, from_csv, from_folder, from_topic
+from training.recordings.bags import Recording, find_recordings
+from training.recordings.labels import Labels, Span, from_csv, from_folder, from_topic
 
 S = 1_000_000_000
 

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from mm_perception.errors import RecordingError
-from training.storage import PACKED_SUFFIX, ROSBAG2_SUFFIXES, storage_stem, storage_suffix
+from training.recordings.storage import (
+    PACKED_SUFFIX,
+    ROSBAG2_SUFFIXES,
+    storage_stem,
+    storage_suffix,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -17,7 +17,7 @@ from recorder import DEPTH_TOPIC, FORMATS, PERIOD, RGB_TOPIC, START, record, rgb
 
 from mm_perception.errors import RecordingError, SettingsError
 from mm_perception.observation import Modality, Observation
-from training.bags import Recording, find_recordings
+from training.recordings.bags import Recording, find_recordings
 
 if TYPE_CHECKING:
     from pathlib import Path

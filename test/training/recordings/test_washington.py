@@ -13,7 +13,7 @@ import pytest
 
 from mm_perception.errors import RecordingError, SettingsError
 from mm_perception.observation import Modality
-from training.washington import find_crops, read_trials
+from training.recordings.washington import find_crops, read_trials
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING
 from mm_perception.errors import LabelError
 from mm_perception.health import NS
 from mm_perception.observation import UNKNOWN
-from training.bags import STRING
+from training.recordings.bags import STRING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from training.bags import Recording
+    from training.recordings.bags import Recording
 
 COLUMNS = ('bag', 'start', 'end', 'label')
 """What a label file's header must name, in any order; further columns are not read."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mm_perception.observation import Observation
-from training.bags import Recording
-from training.washington import Crop, find_crops
+from training.recordings.bags import Recording
+from training.recordings.washington import Crop, find_crops
 
 
 @dataclass(frozen=True)
