@@ -24,9 +24,9 @@ from std_msgs.msg import String
 
 from mm_perception.images import frame_from_message, stamp_of
 from mm_perception.observation import Modality
-from training.bags import find_recordings
 from training.live.environment import live_environment, private_domain
 from training.live.events import Ended, Event, Lost, Published, Ready, read_event
+from training.recordings.bags import find_recordings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
