@@ -1,34 +1,34 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``train``: simulate, fit, evaluate, demo."""
+"""The command ``train``: simulate, fit, evaluate, demo.
+
+Commands import what they need when they run: ``--help`` does not wait for torch.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import torch
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import Progress
 
 from mm_perception.errors import MMPerceptionError, SettingsError
-from training.fit import Stopped
-from training.material import (
-    BagOptions,
-    Material,
-    bag_material,
-    held_out_by_trial,
-    washington_material,
-)
-from training.recipe import Recipe, read_recipe, read_settings
-from training.session import CHECKPOINT, Setting, accuracy_table, evaluate_bundle, run_session
-from training.simulation import SimulationSettings, simulate
+from training.interrupt import StoppedError
+
+if TYPE_CHECKING:
+    import torch
+
+    from training.material import Material
+    from training.recipe import Recipe
+    from training.session import Setting
 
 app = typer.Typer(
     help='Learn to label objects from RGB-D recordings of which few are labelled.',
@@ -110,6 +110,10 @@ def fit(
     overwrite: Annotated[bool, typer.Option(help='Replace an earlier result.')] = False,
 ) -> None:
     """Learn a bundle from recordings, and report its accuracy by mode on held-out ones."""
+    from training.material import BagOptions, bag_material, held_out_by_trial
+    from training.recipe import read_recipe
+    from training.session import accuracy_table, run_session
+
     if bool(bags) is (washington is not None):
         raise SettingsError('give either bags or --washington DIR')
     chosen = recipe or Path('rgbd' if washington is None else 'washington')
@@ -131,7 +135,7 @@ def fit(
             held_out = bag_material(test, test_options)
     outcome = run_session(
         settings,
-        Setting(**{**setting.__dict__, 'resume': resume, 'overwrite': overwrite}),
+        replace(setting, resume=resume, overwrite=overwrite),
         material,
         held_out,
     )
@@ -154,6 +158,9 @@ def evaluate(
     cache: Cache = None,
 ) -> None:
     """Report a bundle's accuracy by mode on recordings."""
+    from training.material import BagOptions, bag_material
+    from training.session import accuracy_table, evaluate_bundle
+
     options = BagOptions(labels, label_topic, label_folders, rgb_topic, depth_topic)
     setting = _setting(report or bundle, device, cache, backbone_weights)
     scores = evaluate_bundle(bundle, setting, bag_material(bags, options))
@@ -168,6 +175,9 @@ def simulate_command(
     ] = None,
 ) -> None:
     """Record household objects with a simulated Kinect, with a few labels."""
+    from training.recipe import read_settings
+    from training.simulation import SimulationSettings, simulate
+
     settings = read_settings(SimulationSettings, {}, change or [], 'simulation')
     with Progress(console=_CONSOLE) as progress:
         task = progress.add_task('frames')
@@ -183,8 +193,7 @@ def demo(
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Simulate, learn with 5 % labels, and label live while each sensor in turn is lost."""
-    # Only this command needs ROS: the others serve on workstations without it.
-    from training.demo import run_demo  # noqa: PLC0415
+    from training.demo import run_demo  # needs ROS, which the other commands do without
 
     run_demo(output, _device(device), _CONSOLE)
 
@@ -198,8 +207,8 @@ def main() -> None:
     except MMPerceptionError as error:
         sys.stderr.write(f'train: {error}\n')
         sys.exit(2)
-    except Stopped:
-        sys.stderr.write(f'train: stopped; {CHECKPOINT} is kept: go on with --resume\n')
+    except StoppedError as error:
+        sys.stderr.write(f'train: {error}\n')
         sys.exit(130)
     except KeyboardInterrupt:
         sys.stderr.write('train: stopped; features computed so far are kept\n')
@@ -208,10 +217,14 @@ def main() -> None:
 
 def _washington(recipe: Recipe, root: Path) -> tuple[Recipe, Material]:
     """Let `every` count the data set's video frames, as published; they are listed so."""
+    from training.material import washington_material
+
     return recipe.model_copy(update={'every': 1}), washington_material(root, recipe.every)
 
 
 def _setting(output: Path, device: Device, cache: Path | None, weights: Path | None) -> Setting:
+    from training.session import Setting
+
     home = Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser()
     return Setting(
         output,
@@ -223,6 +236,8 @@ def _setting(output: Path, device: Device, cache: Path | None, weights: Path | N
 
 
 def _device(device: Device) -> torch.device:
+    import torch
+
     if device is Device.CUDA and not torch.cuda.is_available():
         raise SettingsError("--device cuda: torch finds no GPU; use 'auto'")
     on_gpu = device is not Device.CPU and torch.cuda.is_available()

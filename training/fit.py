@@ -18,6 +18,7 @@ from mm_perception.bundle import Head
 from mm_perception.errors import TrainingError
 from mm_perception.models import ModelSettings
 from training.checkpoint import Position, load_checkpoint, save_checkpoint
+from training.interrupt import StoppedError
 from training.recipe import Optimisation, Recipe
 
 UNLABELLED = -1
@@ -74,7 +75,7 @@ class Run:
         checkpoint: Where its state is kept while it runs; None keeps none.
         resume: Whether to go on from the checkpoint.
         report: Called after each step.
-        stopping: Asked before each step; on True the state is kept and ``Stopped`` raised.
+        stopping: Asked before each step; on True the state is kept and ``StoppedError`` raised.
 
     """
 
@@ -83,10 +84,6 @@ class Run:
     resume: bool = False
     report: Callable[[Progress], None] = lambda _: None
     stopping: Callable[[], bool] = lambda: False
-
-
-class Stopped(Exception):  # noqa: N818 - not an error: what was asked for
-    """A fit that was asked to stop; its state is in the checkpoint."""
 
 
 def fit(data: TrainingData, recipe: Recipe, run: Run) -> Head:
@@ -103,7 +100,7 @@ def fit(data: TrainingData, recipe: Recipe, run: Run) -> Head:
     Raises:
         TrainingError: Too few labels, or a checkpoint that does not fit.
         SettingsError: A model setting that is refused.
-        Stopped: ``run.stopping`` said so.
+        StoppedError: ``run.stopping`` said so.
 
     """
     check_labels(data)
@@ -172,11 +169,13 @@ def _climb(
                 _keep(run, Position(position.run, epoch, step), head, optimizer)
                 saved_at = time.monotonic()
             if stop:
-                raise Stopped
+                raise StoppedError(_what_is_kept(run))
             rate = _learning_rate(optimisation, epoch * steps + step, total)
             optimizer.param_groups[0]['lr'] = rate
             terms = _step(head, optimizer, features, labels, batch)
             run.report(Progress(epoch * steps + step + 1, total, terms))
+    # What comes after the fit may be interrupted, too.
+    _keep(run, Position(position.run, optimisation.epochs), head, optimizer)
 
 
 def _step(
@@ -240,3 +239,9 @@ def _learning_rate(optimisation: Optimisation, done: int, total: int) -> float:
 def _keep(run: Run, position: Position, head: Head, optimizer: torch.optim.Adam) -> None:
     if run.checkpoint is not None:
         save_checkpoint(run.checkpoint, position, head, optimizer)
+
+
+def _what_is_kept(run: Run) -> str:
+    if run.checkpoint is None:
+        return 'stopped; nothing of this fit is kept'
+    return f'stopped; {run.checkpoint} is kept: the same command with --resume goes on'

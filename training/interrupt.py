@@ -10,6 +10,10 @@ from contextlib import contextmanager
 from types import FrameType
 
 
+class StoppedError(Exception):
+    """A computation that was asked to stop; its message says what was kept."""
+
+
 @contextmanager
 def stoppable() -> Iterator[Callable[[], bool]]:
     """Turn the first SIGINT within the block into an answer.

@@ -112,7 +112,7 @@ def run_session(
 
     Raises:
         MMPerceptionError: Whatever is wrong with the input.
-        training.fit.Stopped: Ctrl-C; the checkpoint is in the output folder.
+        StoppedError: Ctrl-C; the checkpoint is in the output folder.
 
     """
     started = time.monotonic()

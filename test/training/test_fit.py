@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from mm_perception.bundle import Head
 from mm_perception.errors import TrainingError
 from training.checkpoint import load_checkpoint
-from training.fit import UNLABELLED, Progress, Run, Stopped, TrainingData, _batches, fit
+from training.fit import UNLABELLED, Progress, Run, TrainingData, _batches, fit
+from training.interrupt import StoppedError
 from training.recipe import Optimisation, Recipe
 
 CPU = torch.device('cpu')
@@ -80,11 +81,20 @@ def test_same_seed_gives_the_same_model() -> None:
 def test_resumed_fit_gives_what_not_stopping_had_given(tmp_path: Path, steps: int) -> None:
     whole = weights(fit(data(), recipe(), Run(CPU)))
     checkpoint = tmp_path / 'run' / 'checkpoint.safetensors'
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         fit(data(), recipe(), Run(CPU, checkpoint, **stop_after(steps)))
     torch.rand(100)  # whatever else draws random numbers in between
     resumed = weights(fit(data(), recipe(), Run(CPU, checkpoint, resume=True)))
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_finished_fit_is_not_done_again(tmp_path: Path) -> None:
+    checkpoint = tmp_path / 'checkpoint.safetensors'
+    whole = weights(fit(data(), recipe(), Run(CPU, checkpoint)))
+    seen: list[Progress] = []
+    again = weights(fit(data(), recipe(), Run(CPU, checkpoint, resume=True, report=seen.append)))
+    assert not seen
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +104,7 @@ def test_checkpoint_of_another_run_is_refused(
     tmp_path: Path, other: TrainingData, changes: dict[str, object]
 ) -> None:
     checkpoint = tmp_path / 'checkpoint.safetensors'
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         fit(data(), recipe(), Run(CPU, checkpoint, **stop_after(2)))
     with pytest.raises(TrainingError, match='of a run with other'):
         fit(other, recipe(**changes), Run(CPU, checkpoint, resume=True))
