@@ -230,7 +230,7 @@ def _median_step(times: deque[int]) -> float | None:
     """The median distance of successive times; None with fewer than three of them."""
     if len(times) < 3:  # noqa: PLR2004 - one step alone may be a hiccup
         return None
-    return statistics.median(b - a for a, b in itertools.pairwise(times))
+    return statistics.median_low(b - a for a, b in itertools.pairwise(times))
 
 
 def _same(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
