@@ -54,7 +54,7 @@ def run_demo(folder: Path, device: torch.device, console: Console) -> LiveResult
     console.print(accuracy_table(outcome.scores))
     console.print(f'The report: {outcome.report}', soft_wrap=True, highlight=False)
     console.rule('3  Label objects never seen before, live, while each sensor in turn is lost')
-    return run_live(outcome.bundle, recordings / 'live', LOSSES, folder / 'live', console=console)
+    return run_live(outcome.bundle, recordings / 'unseen', LOSSES, folder / 'live', console=console)
 
 
 def _record(folder: Path, console: Console) -> None:
@@ -76,7 +76,7 @@ def _record(folder: Path, console: Console) -> None:
         record_sequence(
             LIVE,
             shots,
-            folder / 'live',
+            folder / 'unseen',
             progress=lambda done, of: progress.update(task, completed=done, total=of),
         )
     note.write_text(made_with, encoding='utf-8')
