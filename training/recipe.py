@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -17,6 +15,7 @@ from mm_perception.errors import SettingsError
 from mm_perception.models import ModelSettings
 from mm_perception.pipeline import PipelineSettings
 from mm_perception.scaling import ScalingKind
+from training.config import config_folders
 
 Settings = TypeVar('Settings', bound=BaseModel)
 
@@ -114,22 +113,16 @@ def read_settings(
 
 def recipe_names() -> list[str]:
     """Name the recipes that come with the package."""
-    return sorted({file.stem for folder in _folders() for file in folder.glob('*.yaml')})
-
-
-def _folders() -> list[Path]:
-    """List where the package's recipes can be: the checkout, or an installation's share."""
-    prefixes = [Path(p) for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
-    shares = [p / 'share' / 'mm_perception' for p in (*prefixes, Path(sys.prefix))]
-    return [p / 'config' / 'training' for p in (Path(__file__).parent.parent, *shares)]
+    files = (file for folder in config_folders() for file in (folder / 'training').glob('*.yaml'))
+    return sorted({file.stem for file in files})
 
 
 def _find(path: Path) -> Path:
     if path.is_file():
         return path
     if path.name == str(path):
-        for folder in _folders():
-            if (named := folder / f'{path}.yaml').is_file():
+        for folder in config_folders():
+            if (named := folder / 'training' / f'{path}.yaml').is_file():
                 return named
     raise SettingsError(
         f'recipe {path}: no such file, nor one of the recipes {", ".join(recipe_names())}'

@@ -254,7 +254,7 @@ def test_flipped_byte_in_a_bundle_is_named(
 
 def test_ctrl_c_leaves_a_checkpoint_that_resume_takes_up(bags: Path, tmp_path: Path) -> None:
     environment = {**os.environ, 'XDG_CACHE_HOME': str(tmp_path / 'cache'), 'OMP_NUM_THREADS': '1'}
-    epochs = ['--set', 'optimisation.epochs=600']
+    epochs = ['--set', 'optimisation.epochs=300']
     base = [sys.executable, '-m', 'training', 'fit', str(bags), '--holdout', '0.5', *SMALL, *epochs]
 
     def finish(*words: str) -> None:
@@ -282,7 +282,7 @@ def until_fitting(process: subprocess.Popen[str], output: Path) -> None:
         assert process.poll() is None, process.stderr and process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    time.sleep(2.0)
+    time.sleep(1.5)
 
 
 def test_zero_stamps_and_other_topics_are_read(train: Train, tmp_path: Path) -> None:

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 from mm_perception.errors import SettingsError
+from training.config import config_folders
 
 _ROOT = Path(__file__).parents[2]
 _MAX_DOMAIN = 101  # above it Fast DDS's ports run into those that Linux hands out to anybody
@@ -52,11 +52,7 @@ def fastdds_profile() -> Path:
         SettingsError: It is in neither.
 
     """
-    prefixes = [p for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
-    shares = [Path(p) / 'share' / 'mm_perception' for p in (*prefixes, sys.prefix)]
-    for folder in (_ROOT, *shares):
-        if (profile := folder / 'config' / 'fastdds.xml').is_file():
+    for folder in config_folders():
+        if (profile := folder / 'fastdds.xml').is_file():
             return profile
-    raise SettingsError(
-        f'config/fastdds.xml: not found in {", ".join(map(str, shares))}; install the package anew'
-    )
+    raise SettingsError('config/fastdds.xml: not found; install the package anew')

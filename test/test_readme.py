@@ -1,0 +1,116 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the README tells a newcomer to type works, and what it names is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import CHECKOUT
+
+from mm_perception.cameras import load_camera
+from mm_perception.parameters import BY_NAME, markdown_table
+from training.cli import main
+
+README = (CHECKOUT / 'README.md').read_text(encoding='utf-8')
+COMMANDS = [
+    command
+    for block in re.findall(r'```bash\n(.*?)```', README, re.DOTALL)
+    for line in block.splitlines()
+    for command in line.split('#')[0].split(' && ')
+    if command.strip()
+]
+
+# The same commands on less data, with a smaller network: what is added, by subcommand.
+LESS = {
+    'simulate': [
+        *('--set', 'categories=[bowl, plate]', '--set', 'seconds=0.4'),
+        *('--set', 'training_instances=1', '--set', 'test_instances=1'),
+    ],
+    'fit': [
+        *('--backbone', 'squeezenet1_0', '--backbone-weights', 'random'),
+        *('--set', 'model.widths={hidden: 8, a: 4, z: 4}', '--set', 'optimisation.epochs=1'),
+        *('--cache', 'features'),
+    ],
+    'evaluate': ['--cache', 'features'],
+}
+
+
+def commands(program: str) -> list[list[str]]:
+    found = [shlex.split(c) for c in COMMANDS if c.split()[0] == program]
+    assert found
+    return found
+
+
+def test_training_commands_run_in_the_order_of_the_readme(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared_data: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for instance in ('apple_1', 'apple_2', 'ball_1', 'ball_2'):
+        category = instance.split('_')[0]
+        folder = Path('rgbd-dataset', category, instance)
+        folder.mkdir(parents=True)
+        for crop in sorted((shared_data / 'uw_rgbd' / category / instance).glob('*_crop.png'))[:40]:
+            for name in (crop.name, crop.name.replace('_crop', '_depthcrop')):
+                (folder / name).symlink_to(crop.with_name(name))
+    Path('testinstance_ids.txt').write_text('****** trial 1 ******\napple_1\nball_2\n')
+    ran = []
+    for words in commands('train'):
+        monkeypatch.setattr(sys, 'argv', [*words, *LESS[words[1]]])
+        with pytest.raises(SystemExit) as ended:  # as typer ends every command
+            main()
+        assert not ended.value.code
+        ran.append(words[1])
+    assert ran == ['simulate', 'fit', 'evaluate', 'fit']
+    assert Path('model/bundle/manifest.yaml').is_file()
+    assert Path('model/report.html').is_file()
+    assert Path('washington/bundle/manifest.yaml').is_file()
+
+
+@pytest.mark.parametrize('words', commands('make'), ids=' '.join)
+def test_make_knows_its_targets(words: list[str]) -> None:
+    # -n prints the recipe and does nothing; an unknown target is an error.
+    subprocess.run([*words, '-n', '-C', CHECKOUT], check=True, capture_output=True)
+
+
+def test_launch_arguments_are_there() -> None:
+    launch = next(words for words in commands('ros2') if words[1] == 'launch')
+    assert launch[2] == 'mm_perception'
+    file = CHECKOUT / 'launch' / launch[3]
+    source = file.read_text(encoding='utf-8')
+    given = dict(word.split(':=') for word in launch[4:])
+    for name in given:
+        assert name in BY_NAME or f"'{name}': (" in source
+    load_camera(given['camera'], CHECKOUT / 'config' / 'cameras')
+
+
+def test_parameters_that_are_set_can_be_set_live() -> None:
+    for words in commands('ros2'):
+        if words[1] == 'param':
+            name, value = words[-2:]
+            assert BY_NAME[name].live
+            BY_NAME[name].check(float(value))
+
+
+def test_parameter_table_is_the_nodes() -> None:
+    assert markdown_table().strip() in README
+
+
+def test_camera_presets_are_all_named() -> None:
+    for preset in (CHECKOUT / 'config' / 'cameras').glob('*.yaml'):
+        assert f'`{preset.stem}`' in README
+
+
+def test_every_room_of_the_architecture_is_there() -> None:
+    table = README.split('## How it works')[1].split('### The method')[0]
+    named = re.findall(r'`([\w/.]+(?:\.py|/))`', table)
+    roots = (CHECKOUT, CHECKOUT / 'mm_perception', CHECKOUT / 'training')
+    missing = [name for name in named if not any((root / name).exists() for root in roots)]
+    assert not missing
+    modules = {p.name for p in (CHECKOUT / 'mm_perception').glob('*.py')} - {'__init__.py'}
+    assert modules <= set(named)
