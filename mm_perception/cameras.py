@@ -35,17 +35,21 @@ def load_camera(name: str, presets: Path) -> Camera:
     """Read a preset.
 
     Args:
-        name: A preset's name, or the path of a file of your own.
+        name: A preset's name, or the path of a file of your own: it has a ``/``, or ends in
+            ``.yaml`` or ``.yml``.
         presets: The folder of the presets.
 
     Raises:
-        SettingsError: There is no such preset, or it is not one.
+        SettingsError: There is no such preset, it cannot be read, or it is not one.
 
     """
-    path = Path(name) if name.endswith('.yaml') else presets / f'{name}.yaml'
+    own = '/' in name or name.endswith(('.yaml', '.yml'))
+    path = Path(name) if own else presets / f'{name}.yaml'
     try:
         content = yaml.safe_load(path.read_text(encoding='utf-8'))
     except OSError as error:
+        if own or path.exists():
+            raise SettingsError(f'camera {path}: {error.strerror}') from error
         known = ', '.join(sorted(preset.stem for preset in presets.glob('*.yaml')))
         raise SettingsError(f'camera {name}: no such preset; use {known}, or a path') from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -47,12 +47,31 @@ def test_an_unknown_preset_is_answered_with_those_there_are() -> None:
         load_camera('kinect3', PRESETS)
 
 
-def test_a_preset_of_ones_own_is_given_by_its_path(tmp_path: Path) -> None:
-    own = tmp_path / 'mine.yaml'
+@pytest.mark.parametrize('name', ['mine.yaml', 'mine.yml', 'mine'])
+def test_a_preset_of_ones_own_is_given_by_its_path(tmp_path: Path, name: str) -> None:
+    own = tmp_path / name
     own.write_text('remappings: {rgb/image: /eye}\nparameters: {slop: 1}\n')
     camera = load_camera(str(own), PRESETS)
     assert camera.remappings == {'rgb/image': '/eye'}
     assert camera.parameters == {'slop': 1.0}
+
+
+def test_a_suffix_makes_a_path_of_a_bare_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path('mine.yml').write_text('remappings: {rgb/image: /eye}\nparameters: {}\n')
+    assert load_camera('mine.yml', PRESETS).remappings == {'rgb/image': '/eye'}
+
+
+def test_a_file_that_cannot_be_read_is_refused_with_its_own_reason(tmp_path: Path) -> None:
+    missing = tmp_path / 'nothing.yml'
+    with pytest.raises(SettingsError) as refusal:
+        load_camera(str(missing), PRESETS)
+    assert str(refusal.value) == f'camera {missing}: No such file or directory'
+    with pytest.raises(SettingsError) as refusal:
+        load_camera(str(tmp_path), PRESETS)
+    assert str(refusal.value) == f'camera {tmp_path}: Is a directory'
 
 
 @pytest.mark.parametrize(
