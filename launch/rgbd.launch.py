@@ -3,7 +3,8 @@
 """Start the node on a camera: ``ros2 launch mm_perception rgbd.launch.py camera:=… model:=…``.
 
 Every parameter of the node is an argument as well; what is not given is left to the camera's
-preset, then to the file of parameters.
+preset, then to the file of parameters. The one exception is `autostart`, which is true here unless
+given otherwise: whoever launches a node wants it to start.
 """
 
 from __future__ import annotations
@@ -19,21 +20,22 @@ from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
 from mm_perception.cameras import load_camera
-from mm_perception.parameters import BY_NAME, PARAMETERS
+from mm_perception.parameters import BY_NAME, PARAMETERS, Parameter
 
 CONFIG = Path(__file__).resolve().parent.parent / 'config'
 # The variable's name changed with Fast DDS 3, of ROS 2 Kilted.
 DDS_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+# ROS's own, which every node has; checked like ours.
+OVERRIDES = (Parameter('use_sim_time', False, 'Take the time from /clock.'), *PARAMETERS)
 ARGUMENTS = {
     'camera': ('', 'Preset in config/cameras, or the path of your own; empty: no remapping.'),
     'params_file': (str(CONFIG / 'mm_perception.yaml'), 'File of parameters.'),
     'namespace': ('', "The node's namespace."),
-    'use_sim_time': ('false', 'Take the time from /clock.'),
     'dds_profile': (
         str(CONFIG / 'fastdds.xml'),
         'Fast DDS profile for large images; the environment has precedence, empty is none.',
     ),
-    **{p.name: ('', p.sentence) for p in PARAMETERS},
+    **{p.name: ('', p.sentence) for p in OVERRIDES},
     'autostart': ('true', BY_NAME['autostart'].sentence),
 }
 
@@ -70,8 +72,8 @@ def start(context: LaunchContext) -> list[Node]:
 
 def overrides(given: dict[str, str]) -> dict[str, Any]:
     """Check the parameters among the arguments; what is empty is not given."""
-    values: dict[str, Any] = {'use_sim_time': given['use_sim_time'].lower() == 'true'}
-    for parameter in PARAMETERS:
+    values: dict[str, Any] = {}
+    for parameter in OVERRIDES:
         text = given[parameter.name]
         if text:
             is_text = isinstance(parameter.default, str)

@@ -46,18 +46,22 @@ def test_arguments_are_declared_with_their_sentence(launch_file: dict[str, Any])
 
 
 def test_by_default_nothing_but_autostart_overrides_the_file(launch_file: dict[str, Any]) -> None:
-    assert launch_file['overrides'](given(launch_file)) == {
-        'use_sim_time': False,
-        'autostart': True,
-    }
+    assert launch_file['overrides'](given(launch_file)) == {'autostart': True}
 
 
 def test_arguments_arrive_in_the_parameters_types(launch_file: dict[str, Any]) -> None:
     values = launch_file['overrides'](
-        given(launch_file, slop='1', frozen_repeats='0', autostart='false', model='/m/1')
+        given(
+            launch_file,
+            slop='1',
+            frozen_repeats='0',
+            autostart='false',
+            model='/m/1',
+            use_sim_time='true',
+        )
     )
     assert values == {
-        'use_sim_time': False,
+        'use_sim_time': True,
         'slop': 1.0,
         'frozen_repeats': 0,
         'autostart': False,
@@ -66,7 +70,14 @@ def test_arguments_arrive_in_the_parameters_types(launch_file: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(
-    ('name', 'value'), [('slop', 'far'), ('slop', '7'), ('device', 'tpu'), ('autostart', 'perhaps')]
+    ('name', 'value'),
+    [
+        ('slop', 'far'),
+        ('slop', '7'),
+        ('device', 'tpu'),
+        ('autostart', 'perhaps'),
+        ('use_sim_time', 'perhaps'),
+    ],
 )
 def test_a_wrong_argument_is_refused_by_name(
     launch_file: dict[str, Any], name: str, value: str
