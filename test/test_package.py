@@ -26,7 +26,6 @@ PYTHONS = ('3.10', '3.11', '3.12', '3.13')
 # Under which name rosdep or pip knows a module that is called otherwise.
 PROVIDERS = {
     'backports': 'backports.zstd',
-    'builtin_interfaces': 'rclpy',
     'compression': 'backports.zstd',  # which is its name from Python 3.14 on
     'cv2': 'python3-opencv',
     'numpy': 'python3-numpy',
