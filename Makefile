@@ -1,3 +1,6 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+#
 # Everything runs in a virtual environment inside the checkout, which the first command makes.
 #   make demo | test | lint | bench | venv | clean        PYTHON=python3.12 chooses another Python
 
