@@ -97,7 +97,7 @@ PARAMETERS = (
     Parameter(
         'device',
         'auto',
-        'Where the networks run; `auto` takes a GPU that works, else the CPU.',
+        'Where the networks run; `auto` takes a GPU where torch finds one, else the CPU.',
         choices=('auto', 'cpu', 'cuda'),
     ),
     Parameter(
