@@ -16,14 +16,13 @@ from enum import IntEnum
 
 from mm_perception.errors import ImageError
 from mm_perception.health import SensorStatus
-from mm_perception.observation import Frame, Modality
+from mm_perception.observation import Modality
 
 FASTDDS_HINT = (
     'large images are lost on the way: start the camera and this node with the Fast DDS profile '
     'config/fastdds.xml'
 )
 _FAR_UNDER = 0.4  # of the other stream's rate; a camera may send depth at half the colour's
-_SAME_RAYS = 0.02  # of the focal length: calibrations of one registered pair agree much better
 _STUCK = 5.0  # seconds in one inference; the slowest robot's takes less than one
 
 
@@ -89,22 +88,6 @@ class Inlet:
     def heard(self) -> bool:
         """Whether some publisher can reach us."""
         return any(s.type == self.type and not s.mismatch for s in self.sources)
-
-
-@dataclass(frozen=True)
-class Intrinsics:
-    """The part of a camera_info that tells whether two cameras look along the same rays.
-
-    Attributes:
-        width: Image width in pixels.
-        height: Image height in pixels.
-        k: The 3×3 camera matrix, row by row.
-
-    """
-
-    width: int
-    height: int
-    k: Sequence[float]
 
 
 def sensor_status(
@@ -191,39 +174,9 @@ def unheard(modality: Modality, inlet: Inlet) -> str:
     )
 
 
-def misregistration(
-    rgb: Frame, depth: Frame, rgb_camera: Intrinsics | None, depth_camera: Intrinsics | None
-) -> str | None:
-    """Say why the depth image does not lie on the colour image, or None when it seems to.
-
-    Compares frame_id (where both have one), the images' shape, and the two camera_info where
-    both came. Another resolution of the same view is fine: regions are fractions of the image.
-    """
-    cure = 'turn on depth registration in the camera driver'
-    if rgb.frame_id and depth.frame_id and rgb.frame_id != depth.frame_id:
-        return (
-            f'depth is in the frame {depth.frame_id}, colour in {rgb.frame_id}: not registered; '
-            f'{cure}'
-        )
-    (height, width), (rows, columns) = rgb.image.shape[:2], depth.image.shape[:2]
-    if abs(height * columns - width * rows) > max(height * columns, width * rows) * _SAME_RAYS:
-        return f'depth is {columns}x{rows}, colour {width}x{height}: not the same view; {cure}'
-    if rgb_camera and depth_camera and not _same_rays(rgb_camera, depth_camera):
-        return f"the two camera_info differ: depth is not seen from colour's place; {cure}"
-    return None
-
-
-def _same_rays(one: Intrinsics, other: Intrinsics) -> bool:
-    """Whether focal length and centre agree, as fractions of the image."""
-    if not all((one.width, one.height, other.width, other.height)):
-        return True  # a camera that does not know itself cannot be compared
-    pairs = zip(_normalised(one), _normalised(other), strict=True)
-    return all(abs(a - b) <= _SAME_RAYS for a, b in pairs)
-
-
-def _normalised(camera: Intrinsics) -> tuple[float, float, float, float]:
-    fx, _, cx, _, fy, cy = camera.k[:6]
-    return fx / camera.width, cx / camera.width, fy / camera.height, cy / camera.height
+def unregistered(reason: str) -> str:
+    """Say that depth does not lie on colour, why (see ``misregistration``), and the way out."""
+    return f'not registered to colour: {reason}; turn on depth registration in the camera driver'
 
 
 def never_pairs(apart: float) -> str:

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from mm_perception import diagnostics
-from mm_perception.diagnostics import Inlet, Intrinsics, Status
+from mm_perception.diagnostics import Inlet, Status
 from mm_perception.errors import ImageError, StaleError
 from mm_perception.health import NS, HealthSettings, SensorHealth, SensorStatus
 from mm_perception.images import frame_from_message, stamp_of
 from mm_perception.observation import NO_MODE, Frame, Modality, Observation, Prediction
 from mm_perception.pairing import Pairing, PairingSettings
+from mm_perception.registration import Intrinsics, View, misregistration
 from mm_perception.worker import NewestWorker
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ class Watch:
 
     def know(self, modality: Modality, info: Any) -> None:
         """Take a camera_info, which tells whether depth is registered to colour."""
-        self._cameras[modality] = Intrinsics(info.width, info.height, info.k)
+        self._cameras[modality] = Intrinsics.of(info)
 
     def adjust(self, health: HealthSettings, pairing: PairingSettings) -> None:
         """Change the settings from the next image on."""
@@ -204,12 +205,13 @@ class Watch:
             return None
         if self._pairing.apart is not None:
             return diagnostics.never_pairs(self._pairing.apart)
-        return diagnostics.misregistration(
-            self._newest[Modality.RGB],
-            self._newest[Modality.DEPTH],
-            self._cameras.get(Modality.RGB),
-            self._cameras.get(Modality.DEPTH),
-        )
+        reason = misregistration(self._view(Modality.RGB), self._view(Modality.DEPTH))
+        return reason and diagnostics.unregistered(reason)
+
+    def _view(self, modality: Modality) -> View:
+        frame = self._newest[modality]
+        height, width = frame.image.shape[:2]
+        return View(frame.frame_id, (width, height), self._cameras.get(modality))
 
     def _submit(self, observation: Observation | None, now: int) -> None:
         self._deadlines = {m: sensor.deadline(now) for m, sensor in self._sensors.items()}

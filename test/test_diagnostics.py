@@ -2,26 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from mm_perception.diagnostics import (
     FASTDDS_HINT,
     Inlet,
-    Intrinsics,
     Level,
     Source,
     device_status,
     latency_status,
-    misregistration,
     model_status,
     never_pairs,
     sensor_status,
+    unregistered,
     unsubscribed_status,
 )
 from mm_perception.errors import ImageError
 from mm_perception.health import SensorStatus
-from mm_perception.observation import Frame, Modality
+from mm_perception.observation import Modality
 
 IMAGE = 'sensor_msgs/msg/Image'
 RGB, DEPTH = Modality.RGB, Modality.DEPTH
@@ -30,12 +28,6 @@ NEVER = SensorStatus('stale', 'no frame has come yet', 0.0, None)
 SILENT = SensorStatus('error', 'silent for 0.30 s', 12.0, 0.3)
 BLACK = SensorStatus('error', 'the picture is black: is the lens covered?', 30.0, 0.3)
 HEARD = Inlet('/depth', IMAGE, [Source('/driver', IMAGE)])
-
-
-def frame(modality: Modality, width: int, height: int, frame_id: str = 'camera') -> Frame:
-    colour = modality is RGB
-    shape = (height, width, 3) if colour else (height, width)
-    return Frame(modality, 1, frame_id, np.zeros(shape, np.uint8 if colour else np.float32))
 
 
 def test_a_sensor_that_is_well_is_ok_with_its_rate_and_age() -> None:
@@ -132,48 +124,10 @@ def test_the_faster_of_two_streams_is_not_blamed() -> None:
     assert sensor_status(RGB, WELL, HEARD, other=slow).level is Level.OK
 
 
-def test_images_of_one_frame_and_shape_are_taken_as_registered() -> None:
-    assert misregistration(frame(RGB, 640, 480), frame(DEPTH, 640, 480), None, None) is None
-
-
-def test_another_resolution_of_the_same_view_is_registered() -> None:
-    assert misregistration(frame(RGB, 1920, 1080), frame(DEPTH, 960, 540), None, None) is None
-
-
-def test_depth_in_another_frame_is_not_registered() -> None:
-    reason = misregistration(
-        frame(RGB, 64, 48, 'colour_optical'), frame(DEPTH, 64, 48, 'depth_optical'), None, None
-    )
-    assert reason is not None
-    assert 'depth is in the frame depth_optical, colour in colour_optical' in reason
-    assert 'turn on depth registration' in reason
-
-
-def test_a_driver_that_names_no_frame_is_not_blamed() -> None:
-    assert misregistration(frame(RGB, 64, 48, ''), frame(DEPTH, 64, 48), None, None) is None
-
-
-def test_depth_of_another_shape_is_not_registered() -> None:
-    reason = misregistration(frame(RGB, 1920, 1080), frame(DEPTH, 512, 424), None, None)
-    assert reason is not None
-    assert 'depth is 512x424, colour 1920x1080' in reason
-
-
-VGA = Intrinsics(640, 480, (525.0, 0, 320, 0, 525.0, 240, 0, 0, 1))
-HALF = Intrinsics(320, 240, (262.5, 0, 160, 0, 262.5, 120, 0, 0, 1))
-INFRARED = Intrinsics(640, 480, (580.0, 0, 320, 0, 580.0, 240, 0, 0, 1))
-UNKNOWN = Intrinsics(0, 0, (0.0,) * 9)
-
-
-@pytest.mark.parametrize(
-    ('depth', 'registered'),
-    [(VGA, True), (HALF, True), (INFRARED, False), (UNKNOWN, True), (None, True)],
-)
-def test_camera_infos_are_compared_as_fractions_of_the_image(
-    depth: Intrinsics | None, registered: bool
-) -> None:
-    reason = misregistration(frame(RGB, 640, 480), frame(DEPTH, 640, 480), VGA, depth)
-    assert (reason is None) == registered
+def test_depth_that_is_not_registered_is_told_with_the_way_out() -> None:
+    told = unregistered('depth is in the frame a, colour in b')
+    assert told.startswith('not registered to colour: depth is in the frame a, colour in b; ')
+    assert 'turn on depth registration' in told
 
 
 def test_stamps_that_never_come_together_are_told_with_the_parameter_to_raise() -> None:

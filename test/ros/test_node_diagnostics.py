@@ -96,7 +96,9 @@ def test_a_publisher_of_another_qos_is_named(outside: Outside) -> None:
 def test_depth_that_is_not_registered_is_a_warning(camera: Camera, outside: Outside) -> None:
     camera.frame_ids[DEPTH] = 'infrared'
     status = outside.report('depth', lambda s: s.level == WARN, 'WARN')
-    assert 'depth is in the frame infrared, colour in eye: not registered' in status.message
+    assert (
+        'not registered to colour: depth is in the frame infrared, colour in eye' in status.message
+    )
     camera.frame_ids[DEPTH] = 'eye'
     outside.report('depth', lambda s: s.level == OK, 'OK')
     for modality, focal in ((RGB, 525.0), (DEPTH, 580.0)):

@@ -20,6 +20,7 @@ from mm_perception.health import NS, HealthSettings, SensorHealth
 from mm_perception.images import frame_from_message, stamp_of
 from mm_perception.observation import Frame, Modality, Observation
 from mm_perception.pairing import Pairing, PairingSettings
+from mm_perception.registration import Intrinsics
 from training.recordings.finding import Place, locate, unique_names
 from training.recordings.storage import Received, Storage, Topic, open_storage
 from training.recordings.topics import (
@@ -27,7 +28,6 @@ from training.recordings.topics import (
     COMPRESSED_IMAGE,
     IMAGE,
     ImageTopic,
-    Lens,
     choose_topic,
     unregistered,
 )
@@ -170,8 +170,8 @@ class Recording:
 
     def _warn_of_registration(self, storage: Storage, rgb: ImageTopic, depth: ImageTopic) -> None:
         infos = _first_messages(storage, self.topics_of(CAMERA_INFO))
-        lenses = {message.topic: Lens.of(message.read()) for message in infos}
-        reason = unregistered(rgb, depth, lenses)
+        cameras = {message.topic: Intrinsics.of(message.read()) for message in infos}
+        reason = unregistered(rgb, depth, cameras)
         if reason is not None:
             _LOGGER.warning(
                 '%s: %s is not registered to %s: %s; the same place in both images shows '

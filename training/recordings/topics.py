@@ -20,16 +20,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mm_perception.errors import RecordingError
 from mm_perception.observation import Modality
+from mm_perception.registration import View, misregistration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from mm_perception.registration import Intrinsics
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
@@ -48,7 +47,6 @@ _TRANSPORTS = ('compressedDepth', 'compressed')  # in the order of preference, a
 _PNG = b'\x89PNG\r\n\x1a\n'
 _PNG_BITS = 24  # where a PNG file holds its bit depth
 _DEPTH_BITS = 16
-_SAME_LENS = 0.02  # focal lengths and centres that differ by less, of the image width, are the same
 
 
 @dataclass(frozen=True)
@@ -93,33 +91,6 @@ class ImageTopic:
         return self.encoding in _GREY_ENCODINGS, aside, False
 
 
-@dataclass(frozen=True)
-class Lens:
-    """How a camera projects, from its CameraInfo.
-
-    Attributes:
-        width: Image width in pixels.
-        intrinsics: 3x3 matrix K in pixels.
-
-    """
-
-    width: int
-    intrinsics: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, msg: Any) -> Lens:
-        """Read a CameraInfo message; ROS 1 writes K where ROS 2 writes k."""
-        intrinsics = msg.k if hasattr(msg, 'k') else msg.K
-        return cls(int(msg.width), np.asarray(intrinsics, np.float64).reshape(3, 3))
-
-    def is_same(self, other: Lens) -> bool:
-        """Whether both see the same thing at the same place of their images; True if unknown."""
-        if not (self.width and other.width and self.intrinsics.any() and other.intrinsics.any()):
-            return True
-        here, there = self.intrinsics / self.width, other.intrinsics / other.width
-        return bool(np.abs(here - there)[:2].max() < _SAME_LENS)
-
-
 def choose_topic(
     path: Path, images: Sequence[ImageTopic], modality: Modality, wanted: str | None
 ) -> ImageTopic:
@@ -146,7 +117,7 @@ def choose_topic(
     if not candidates:
         raise RecordingError(f'{path}: no {modality} images; {seen}; name a topic with {option}')
     best = min(image._rank for image in candidates)  # noqa: SLF001 - its own module
-    winners = [image for image in candidates if image._rank == best]  # noqa: SLF001
+    winners = [image for image in candidates if image._rank == best]  # noqa: SLF001 - as above
     if len(winners) > 1:
         raise RecordingError(
             f'{path}: more than one topic holds {modality} images: '
@@ -155,21 +126,21 @@ def choose_topic(
     return winners[0]
 
 
-def unregistered(rgb: ImageTopic, depth: ImageTopic, lenses: Mapping[str, Lens]) -> str | None:
+def unregistered(
+    rgb: ImageTopic, depth: ImageTopic, cameras: Mapping[str, Intrinsics]
+) -> str | None:
     """Why the depth image does not seem to be registered to the colour image, or None.
 
     Args:
         rgb: The colour topic.
         depth: The depth topic.
-        lenses: By the name of the CameraInfo topic.
+        cameras: By the name of the CameraInfo topic.
 
     """
-    if rgb.frame_id and depth.frame_id and rgb.frame_id != depth.frame_id:
-        return f'their frames are {rgb.frame_id!r} and {depth.frame_id!r}'
-    lens_of_rgb, lens_of_depth = _lens(rgb.name, lenses), _lens(depth.name, lenses)
-    if lens_of_rgb and lens_of_depth and not lens_of_rgb.is_same(lens_of_depth):
-        return 'their camera_info differ'
-    return None
+    views = [
+        View(topic.frame_id, topic.size, _camera(topic.name, cameras)) for topic in (rgb, depth)
+    ]
+    return misregistration(*views)
 
 
 def _compressed_encoding(data_format: str, data: Any) -> str:
@@ -195,12 +166,12 @@ def _without_copies(images: Sequence[ImageTopic]) -> list[ImageTopic]:
     return [image for _, image in best.values()]
 
 
-def _lens(image_topic: str, lenses: Mapping[str, Lens]) -> Lens | None:
-    """The lens whose topic shares the longest part of its name with the image's."""
-    shared = {topic: _shared_parts(topic, image_topic) for topic in lenses}
+def _camera(image_topic: str, cameras: Mapping[str, Intrinsics]) -> Intrinsics | None:
+    """The camera whose topic shares the longest part of its name with the image's."""
+    shared = {topic: _shared_parts(topic, image_topic) for topic in cameras}
     longest = max(shared.values(), default=0)
     nearest = [topic for topic, parts in shared.items() if parts == longest]
-    return lenses[nearest[0]] if longest and len(nearest) == 1 else None
+    return cameras[nearest[0]] if longest and len(nearest) == 1 else None
 
 
 def _shared_parts(one: str, other: str) -> int:

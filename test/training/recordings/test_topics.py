@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from mm_perception.errors import RecordingError
 from mm_perception.observation import Modality
-from training.recordings.topics import ImageTopic, Lens, choose_topic, unregistered
+from mm_perception.registration import Intrinsics
+from training.recordings.topics import ImageTopic, choose_topic, unregistered
 
 BAG = Path('bag')
 RGB, DEPTH = Modality.RGB, Modality.DEPTH
@@ -104,16 +104,17 @@ def test_a_missing_modality_names_what_was_seen() -> None:
         choose_topic(BAG, topics(**{'/rgb': 'rgb8'}), DEPTH, None)
 
 
-def lens(width: int, focal: float) -> Lens:
-    return Lens(width, np.array([[focal, 0, width / 2], [0, focal, width / 3], [0, 0, 1]]))
+def camera(width: int, focal: float) -> Intrinsics:
+    height = width * 3 // 4
+    return Intrinsics(width, height, (focal, 0, width / 2, 0, focal, height / 2, 0, 0, 1))
 
 
 @pytest.mark.parametrize(
-    ('frames', 'lenses', 'reason'),
+    ('frames', 'cameras', 'reason'),
     [
         (('rgb', 'rgb'), {}, None),
         (('', 'depth'), {}, None),
-        (('rgb', 'depth'), {}, "their frames are 'rgb' and 'depth'"),
+        (('rgb', 'depth'), {}, 'depth is in the frame depth, colour in rgb'),
         (('0', '0'), {'/c/rgb/info': (640, 570), '/c/depth/info': (640, 570)}, None),
         (('0', '0'), {'/c/rgb/info': (640, 570), '/c/depth/info': (320, 285)}, None),
         (('0', '0'), {'/c/rgb/info': (640, 615), '/c/depth/info': (640, 475)}, 'camera_info'),
@@ -121,11 +122,11 @@ def lens(width: int, focal: float) -> Lens:
         (('0', '0'), {'/c/rgb/info': (640, 570), '/c/depth/info': (0, 0)}, None),
     ],
 )
-def test_depth_of_another_lens_is_not_registered(
-    frames: tuple[str, str], lenses: dict[str, tuple[int, float]], reason: str | None
+def test_depth_of_another_camera_is_not_registered(
+    frames: tuple[str, str], cameras: dict[str, tuple[int, float]], reason: str | None
 ) -> None:
     rgb = ImageTopic('/c/rgb/image_raw', 'rgb8', frames[0], (640, 480))
     depth = ImageTopic('/c/depth/image_raw', '16UC1', frames[1], (640, 480))
-    found = unregistered(rgb, depth, {name: lens(*given) for name, given in lenses.items()})
+    found = unregistered(rgb, depth, {name: camera(*given) for name, given in cameras.items()})
     assert (found is None) == (reason is None)
     assert (reason or '') in (found or '')
