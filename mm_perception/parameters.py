@@ -235,6 +235,7 @@ def changed(
 
 def settings_from(kind: type[_Settings], values: Mapping[str, Any]) -> _Settings:
     """Make a settings dataclass from the parameters that are named like its fields."""
+    # No type can say that a class is a dataclass.
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     return kind(**{name: values[name] for name in names})
 
