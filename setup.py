@@ -62,10 +62,10 @@ setup(
     install_requires=[
         'PyYAML',
         'numpy>=1.21',
-        'pydantic>=2',
+        'pydantic>=2.10',
         'safetensors',
-        'torch>=2.1',
-        'torchvision>=0.16',
+        'torch>=2.5',
+        'torchvision>=0.20',
     ],
     extras_require={
         # ROS 2 Jazzy's client library for a machine that has no ROS.

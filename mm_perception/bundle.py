@@ -168,7 +168,7 @@ def save_bundle(
         BundleError: The folder cannot be written, or holds something that is not a bundle.
 
     """
-    if path.exists() and any(path.iterdir()) and not (path / MANIFEST).is_file():
+    if path.exists() and not _is_replaceable(path):
         raise BundleError(f'{path}: not empty and not a bundle; nothing was written over')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -181,6 +181,10 @@ def save_bundle(
     except OSError as error:
         raise BundleError(f'{path}: cannot be written: {_brief(error)}') from error
     return complete
+
+
+def _is_replaceable(path: Path) -> bool:
+    return path.is_dir() and ((path / MANIFEST).is_file() or not any(path.iterdir()))
 
 
 def _write(

@@ -128,24 +128,25 @@ class Classifier:
         return self._or_on_cpu(run)
 
     def _move(self, device: torch.device) -> None:
-        def move() -> None:
+        try:
             self.pipeline.to(device)
             self.bundle.head.to(device)
-
-        self._or_on_cpu(move)
+        except torch.OutOfMemoryError as error:
+            self._fall_back(error)
 
     def _or_on_cpu(self, action: Callable[[], T]) -> T:
         """Do it; when the GPU has no memory for it, move to the CPU for good and do it there."""
         try:
             return action()
         except torch.OutOfMemoryError as error:
-            self.fault = (
-                f'out of GPU memory ({str(error).split(". ")[0]}): running on the CPU; '
-                'free the GPU, then deactivate and activate'
-            )
-        cpu = torch.device('cpu')
-        self.pipeline.to(cpu)
-        self.bundle.head.to(cpu)
+            self._fall_back(error)
+        return action()
+
+    def _fall_back(self, error: torch.OutOfMemoryError) -> None:
+        self.fault = (
+            f'out of GPU memory ({str(error).split(". ")[0]}): running on the CPU; '
+            'free the GPU, then deactivate and activate'
+        )
+        self._move(torch.device('cpu'))
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        return action()

@@ -141,9 +141,7 @@ class SensorHealth:
     def deadline(self, now: int) -> int:
         """The time in ns at which the sensor is lost unless a good frame comes."""
         self._notice_clock(now)
-        start = self._since if self._last_good is None else self._last_good
-        assert start is not None  # set by _notice_clock  # noqa: S101
-        return start + round(self.timeout * NS)
+        return self._end()
 
     def status(self, now: int) -> SensorStatus:
         """Describe the sensor's state for diagnostics."""
@@ -163,14 +161,21 @@ class SensorHealth:
     def _notice_clock(self, now: int) -> None:
         """Begin to wait for the first frame, or begin again when the clock is set back."""
         newest = self._arrivals[-1] if self._arrivals else self._since
-        if newest is not None and now >= newest:
-            return
-        if self._since is not None and newest is not None and newest - now < _JUMP:
-            return  # two threads read the clock within a moment of each other
-        self._arrivals.clear()
-        self._since = now
-        if self._last_good is not None:
+        if newest is not None and newest - now < _JUMP:
+            return  # forward, or so little back that it does not matter
+        if newest is not None and newest > self._end():
+            # It was lost before the clock was set back, and stays so until its next good frame.
+            self._last_good = self._since = now - round(self.timeout * NS) - 1
+        elif self._last_good is not None:
             self._last_good = now
+        else:
+            self._since = now
+        self._arrivals.clear()
+
+    def _end(self) -> int:
+        start = self._since if self._last_good is None else self._last_good
+        assert start is not None  # _notice_clock has set it  # noqa: S101
+        return start + round(self.timeout * NS)
 
     def _out_of_order(self, stamp: int) -> str | None:
         back = self._stamps[-1] - stamp if self._stamps else -1
@@ -201,7 +206,7 @@ class SensorHealth:
     def _blank_depth(self, sample: NDArray[np.generic]) -> str | None:
         valid = sample[np.isfinite(sample)]
         invalid = 1 - valid.size / sample.size
-        if invalid > self.settings.max_invalid:
+        if invalid > self.settings.max_invalid or not valid.size:
             return f'{invalid:.0%} of the depth is invalid: too near, too far, or sunlight?'
         if valid.min() == valid.max():
             return f'the depth is {valid[0]:.3f} m everywhere'

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 UNKNOWN = 'unknown'
-"""The label of a prediction that names none of the bundle's classes."""
+"""No class may be called so: it is kept for what resembles nothing learned."""
 
 NO_MODE = 'none'
 """The mode in which no sensor can be used, and no label is given."""
@@ -90,7 +90,7 @@ class Prediction:
     Attributes:
         stamp: The observation's stamp in nanoseconds.
         mode: The modalities it was made from: ``rgbd``, ``rgb`` or ``depth``.
-        label: The most probable class, or ``unknown``.
+        label: The most probable class.
         probabilities: Every class with its probability, in the bundle's class order; they sum to 1.
 
     """

@@ -122,6 +122,27 @@ def test_gpu_gives_the_labels_of_the_cpu(bundle: Path, classifier: Classifier) -
     assert on_gpu.device.type == 'cpu'
 
 
+def test_gpu_too_full_for_the_networks_leaves_them_on_the_cpu(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Classifier(bundle, 'cpu')
+    made._wanted = torch.device('meta')  # a device other than the CPU that any machine has
+    to = made.pipeline.to
+    asked: list[str] = []
+
+    def full(device: torch.device) -> None:
+        asked.append(device.type)
+        if device.type != 'cpu':
+            raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2.00 GiB')
+        to(device)
+
+    monkeypatch.setattr(made.pipeline, 'to', full)
+    made.warm_up()
+    assert asked == ['meta', 'cpu']
+    assert 'running on the CPU' in (made.fault or '')
+    assert made.classify(Observation.of(COLOUR)).mode == 'rgb'
+
+
 @pytest.mark.parametrize('when', ['warm_up', 'classify'])
 def test_out_of_gpu_memory_goes_on_on_the_cpu_and_says_so(bundle: Path, when: str) -> None:
     made = Classifier(bundle, 'cpu')

@@ -183,6 +183,20 @@ def test_clock_set_back_does_not_lose_a_living_sensor() -> None:
     assert sensor.is_lost(NS)
 
 
+def test_clock_set_back_does_not_bring_a_lost_sensor_back() -> None:
+    sensor = running(frames=120)
+    assert sensor.is_lost(300 * PERIOD)
+    sensor.inspect(rgb(300 * PERIOD, np.zeros((48, 64, 3), np.uint8)), 300 * PERIOD)
+    assert sensor.is_lost(0)
+    assert sensor.inspect(rgb(0), 1) is None
+    assert not sensor.is_lost(2)
+
+
+def test_depth_without_one_valid_pixel_is_unusable_whatever_is_allowed() -> None:
+    sensor = SensorHealth(Modality.DEPTH, HealthSettings(max_invalid=1.0))
+    assert 'invalid' in (sensor.inspect(depth(0, np.full((48, 64), np.nan, 'f4')), 0) or '')
+
+
 @given(st.lists(st.tuples(st.integers(-(10**19), 10**19), st.integers(0, 10**19)), max_size=40))
 def test_any_stamps_and_times_give_an_answer(times: list[tuple[int, int]]) -> None:
     sensor = SensorHealth(Modality.RGB)

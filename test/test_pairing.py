@@ -46,7 +46,10 @@ def stream(
 
 
 def play(
-    joint: Pairing, events: list[Event], until: int | None = None
+    joint: Pairing,
+    events: list[Event],
+    until: int | None = None,
+    timeouts: list[dict[Modality, int]] | None = None,
 ) -> list[tuple[int, Observation]]:
     """Feed frames as they arrive, polling each 10 ms as the node does; collect what goes out."""
     out = []
@@ -63,6 +66,8 @@ def play(
             seen = joint.poll(now)
         if seen is not None:
             out.append((now, seen))
+            if timeouts is not None:  # which change while periods are learned
+                timeouts.append({m: round(x.timeout * NS) for m, x in joint.sensors.items()})
     return out
 
 
@@ -192,12 +197,14 @@ def test_label_never_uses_a_frame_older_than_its_sensors_timeout(
     for event in events:  # a stamp sent twice counts from its first arrival
         key = event.modality, event.stamp
         arrived[key] = min(arrived.get(key, event.arrival), event.arrival)
-    for now, seen in play(joint, events, until=4 * NS):
+    timeouts: list[dict[Modality, int]] = []
+    out = play(joint, events, 4 * NS, timeouts)
+    for (now, seen), allowed in zip(out, timeouts, strict=True):
         for modality, used in seen.frames.items():
             newest = max(
                 (e.arrival for e in events if e.modality is modality and e.arrival <= now),
             )
-            assert now - newest <= joint.sensors[modality].timeout * NS
+            assert now - newest <= allowed[modality]
             assert arrived[modality, used.stamp] <= now
         if seen.mode == 'rgbd':
             assert abs(seen.frames[RGB].stamp - seen.frames[DEPTH].stamp) <= 50 * MS

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     import torch
 
     from training.material import Material
-    from training.recipe import Recipe
     from training.session import Setting
 
 app = typer.Typer(
@@ -88,7 +88,7 @@ def fit(
     ] = None,
     test_labels: Annotated[Path | None, typer.Option(help='Their labels, as --labels.')] = None,
     holdout: Annotated[
-        float, typer.Option(min=0.0, max=0.9, help='Else: share of the recordings to evaluate on.')
+        float, typer.Option(min=0.01, max=0.9, help='Else: share of the recordings to evaluate on.')
     ] = 0.2,
     recipe: Annotated[
         Path | None, typer.Option(help='A YAML file, or rgbd, washington, demo.')
@@ -110,7 +110,12 @@ def fit(
     overwrite: Annotated[bool, typer.Option(help='Replace an earlier result.')] = False,
 ) -> None:
     """Learn a bundle from recordings, and report its accuracy by mode on held-out ones."""
-    from training.material import BagOptions, bag_material, held_out_by_trial
+    from training.material import (
+        BagOptions,
+        bag_material,
+        held_out_by_trial,
+        washington_material,
+    )
     from training.recipe import read_recipe
     from training.session import accuracy_table, run_session
 
@@ -119,11 +124,22 @@ def fit(
     chosen = recipe or Path('rgbd' if washington is None else 'washington')
     changes = [*(change or []), *_backbone_changes(backbone, layer, backbone_weights)]
     settings = read_recipe(chosen, changes)
+    of_bags = {
+        '--test': test,
+        '--test-labels': test_labels,
+        '--labels': labels,
+        '--label-topic': label_topic,
+        '--label-folders': label_folders,
+        '--rgb-topic': rgb_topic,
+        '--depth-topic': depth_topic,
+    }
+    _refuse_together(washington is not None, 'bags', of_bags)
+    _refuse_together(washington is None, '--washington', {'--splits': splits})
     options = BagOptions(labels, label_topic, label_folders, rgb_topic, depth_topic)
     setting = _setting(output, device, cache, _weights_file(backbone_weights))
     held_out: Material | frozenset[str] | float = holdout
     if washington is not None:
-        settings, material = _washington(settings, washington)
+        material = washington_material(washington)
         if splits is not None:
             held_out = held_out_by_trial(splits, trial)
     else:
@@ -140,7 +156,7 @@ def fit(
         held_out,
     )
     _CONSOLE.print(accuracy_table(outcome.scores))
-    _CONSOLE.print(f'bundle: {outcome.bundle}\nreport: {outcome.report}')
+    _CONSOLE.print(f'bundle: {outcome.bundle}\nreport: {outcome.report}', soft_wrap=True)
 
 
 @app.command()
@@ -211,15 +227,15 @@ def main() -> None:
         sys.stderr.write(f'train: {error}\n')
         sys.exit(130)
     except KeyboardInterrupt:
-        sys.stderr.write('train: stopped; features computed so far are kept\n')
+        sys.stderr.write('train: stopped; what was finished is kept\n')
         sys.exit(130)
 
 
-def _washington(recipe: Recipe, root: Path) -> tuple[Recipe, Material]:
-    """Let `every` count the data set's video frames, as published; they are listed so."""
-    from training.material import washington_material
-
-    return recipe.model_copy(update={'every': 1}), washington_material(root, recipe.every)
+def _refuse_together(wrong: bool, of: str, options: Mapping[str, object]) -> None:
+    """Refuse options that would be ignored."""
+    given = [name for name, value in options.items() if value]
+    if wrong and given:
+        raise SettingsError(f'{given[0]}: is an option for {of}; leave it out')
 
 
 def _setting(output: Path, device: Device, cache: Path | None, weights: Path | None) -> Setting:

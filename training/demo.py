@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
+from mm_perception.errors import SettingsError
 from mm_perception.observation import Modality
 from training.live.losses import Loss
 from training.live.session import LiveResult, run_live
@@ -38,6 +39,7 @@ def run_demo(folder: Path, device: torch.device, console: Console) -> LiveResult
         MMPerceptionError: A step failed.
 
     """
+    _claim(folder)
     console.rule('1  Record household objects with a simulated Kinect')
     _record(folder / 'recordings', console)
     console.rule('2  Learn from them with 5 % of the frames labelled')
@@ -57,6 +59,16 @@ def run_demo(folder: Path, device: torch.device, console: Console) -> LiveResult
     return run_live(outcome.bundle, recordings / 'unseen', LOSSES, folder / 'live', console=console)
 
 
+def _claim(folder: Path) -> None:
+    """Refuse a folder of the user's: what the demo makes, it also replaces."""
+    if (
+        folder.exists()
+        and any(folder.iterdir())
+        and not (folder / 'recordings' / _MADE_WITH).exists()
+    ):
+        raise SettingsError(f'{folder}: not made by the demo; choose another --output')
+
+
 def _record(folder: Path, console: Console) -> None:
     """Make the recordings, unless they are there."""
     made_with = f'{RECORDINGS.model_dump_json()}\n{LIVE.model_dump_json()}\n{SECONDS_A_SHOT}\n'
@@ -64,7 +76,10 @@ def _record(folder: Path, console: Console) -> None:
     if note.is_file() and note.read_text(encoding='utf-8') == made_with:
         console.print(f'used again: {folder}')
         return
-    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    note.write_text('being made', encoding='utf-8')
+    for made in ('train', 'test', 'unseen'):
+        shutil.rmtree(folder / made, ignore_errors=True)
     unseen = RECORDINGS.training_instances + 1
     shots = [Shot(category, unseen, SECONDS_A_SHOT) for category in RECORDINGS.categories]
     with Progress(console=console) as progress:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from mm_perception.errors import LabelError
 from training.dataset import Dataset, Source
-from training.recordings.bags import find_recordings
-from training.recordings.labels import Labels, from_csv, from_folder, from_topic
+from training.recordings.bags import Recording, find_recordings
+from training.recordings.labels import Labels, Span, from_csv, from_folder, from_topic
 from training.recordings.sources import BagSource, washington_sources
 from training.recordings.washington import read_trials
 
@@ -40,7 +40,7 @@ class BagOptions:
     """How bags are read.
 
     Attributes:
-        labels: A CSV file; None takes ``labels.csv`` in the folders given.
+        labels: A CSV file; None takes ``labels.csv`` in each of the folders given.
         label_topic: A std_msgs/String topic in the bags, in place of a file.
         label_folders: Whether folder names are the labels, in place of a file.
         rgb_topic: The colour topic; None finds it.
@@ -67,20 +67,22 @@ def bag_material(paths: Sequence[Path], options: BagOptions) -> Material:
         labels = from_folder(recordings)
     elif options.label_topic is not None:
         labels = from_topic(options.label_topic, recordings)
+    elif options.labels is not None:
+        labels = from_csv(options.labels, recordings)
     else:
-        labels = from_csv(options.labels or _labels_beside(paths), recordings)
+        labels = _labels_beside(paths, recordings)
     sources = [BagSource(r, options.rgb_topic, options.depth_topic) for r in recordings]
-    return Material(sources, Labels.at.__get__(labels))
+    return Material(sources, labels.at)
 
 
-def washington_material(root: Path, every: int) -> Material:
+def washington_material(root: Path) -> Material:
     """Read the Washington RGB-D Object Dataset; every crop has its category as label.
 
     Raises:
         RecordingError: The folder is not laid out as the data set.
 
     """
-    sources = washington_sources(root, every)
+    sources = washington_sources(root)
     categories = {source.name: source.category for source in sources}
     return Material(sources, lambda name, _: categories.get(name))
 
@@ -142,11 +144,16 @@ def split(dataset: Dataset, held_out: frozenset[str]) -> tuple[Dataset, Dataset]
     return parts[0], parts[1]
 
 
-def _labels_beside(paths: Sequence[Path]) -> Path:
-    for path in paths:
-        if (beside := path / LABELS_FILE).is_file():
-            return beside
-    raise LabelError(
-        f'{paths[0]}: no {LABELS_FILE} in it; give --labels FILE, --label-topic TOPIC '
-        'or --label-folders'
-    )
+def _labels_beside(paths: Sequence[Path], recordings: Sequence[Recording]) -> Labels:
+    """Read the file in every folder given, each for the recordings below that folder."""
+    spans: dict[str, list[Span]] = {}
+    files = [path / LABELS_FILE for path in paths if (path / LABELS_FILE).is_file()]
+    if not files:
+        raise LabelError(
+            f'{paths[0]}: no {LABELS_FILE} in it; give --labels FILE, --label-topic TOPIC '
+            'or --label-folders'
+        )
+    for file in files:
+        below = [r for r in recordings if r.root.resolve() == file.parent.resolve()]
+        spans |= from_csv(file, below).spans
+    return Labels(spans)

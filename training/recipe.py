@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
@@ -48,7 +48,7 @@ class Recipe(BaseModel):
     labelled_fraction: float | None = Field(
         None, gt=0, le=1, description='Keep this share of the labels, drawn at random, by class.'
     )
-    efficiency: tuple[float, ...] = Field(
+    efficiency: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
         (),
         description='Shares of the labels to fit with once more, for the curve in the report.',
     )

@@ -30,7 +30,7 @@ from rich.progress import (
 from rich.table import Table
 
 from mm_perception.bundle import Bundle, Head, save_bundle
-from mm_perception.errors import SettingsError, TrainingError
+from mm_perception.errors import LabelError, SettingsError, TrainingError
 from mm_perception.pipeline import Pipeline, PipelineSettings
 from training import fit as fitting
 from training.dataset import Dataset, Extractor, load_dataset
@@ -277,12 +277,25 @@ def _datasets(
     material: Material,
     held_out: Material | frozenset[str] | float,
 ) -> tuple[Dataset, Dataset]:
+    if isinstance(held_out, Material):
+        _refuse_overlap(material, held_out)
     dataset = _extracted(material, pipeline, recipe.every, setting)
     if isinstance(held_out, Material):
         return dataset, _extracted(held_out, pipeline, recipe.every, setting)
     if isinstance(held_out, float):
         held_out = held_out_at_random(dataset, held_out, recipe.seed)
     return split(dataset, held_out)
+
+
+def _refuse_overlap(train: Material, test: Material) -> None:
+    """Refuse to score a model on what it was trained on."""
+    trained = [source.identity() for source in train.sources]
+    for source in test.sources:
+        if source.identity() in trained:
+            raise LabelError(
+                f'--test: recording {source.name} is also among those to train with; '
+                'keep the two apart'
+            )
 
 
 def _extracted(material: Material, pipeline: Pipeline, every: int, setting: Setting) -> Dataset:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,14 +91,16 @@ def test_recipe_beside_the_bundle_makes_the_same_model_again(train: Train, bags:
 def test_evaluate_scores_a_bundle_as_fit_did(
     train: Train, bags: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train('fit', bags, '--test', bags, '-o', 'model', *SMALL) == 0
+    unseen = Path('unseen')
+    shutil.copytree(bags, unseen)
+    assert train('fit', bags, '--test', unseen, '-o', 'model', *SMALL) == 0
     fitted = capsys.readouterr().out.split('accuracy on')[1]
     before = everything_below(Path('model'))
-    assert train('evaluate', 'model/bundle', bags) == 0
+    assert train('evaluate', 'model/bundle', unseen) == 0
     evaluated = capsys.readouterr().out.split('accuracy on')[1]
     assert evaluated.splitlines()[:9] == fitted.splitlines()[:9]
     assert everything_below(Path('model')) == before
-    assert train('evaluate', 'model/bundle', bags, '--report', 'again') == 0
+    assert train('evaluate', 'model/bundle', unseen, '--report', 'again') == 0
     assert Path('again/report.html').is_file()
 
 
@@ -164,7 +167,7 @@ def labels(text: str) -> Callable[[Path], None]:
         (wrong_step, ['bent_1', 'step']),
         (labels('bowl_9,0,1,bowl\n'), ['labels.csv:2', 'bowl_9']),
         (labels('bowl_1,0,0.3,bowl\nbowl_1,0.2,0.4,mug\n'), ['labels.csv:3', 'overlaps']),
-        (labels('bowl_1,0,0.3,bowl\n'), ['two classes', 'bowl']),
+        (labels('bowl_1,0,0.3,bowl\n'), ['held-out', 'two labelled']),
     ],
 )
 def test_bad_recordings_are_one_line_and_exit_code_two(
@@ -180,7 +183,7 @@ def test_bad_recordings_are_one_line_and_exit_code_two(
     labels('bowl_1,0,0.3,bowl\nmug_1,0,0.3,mug\n')(mine)
     break_it(mine)
     before = everything_below(mine)
-    assert train('fit', mine, '--test', mine, '-o', 'model', *SMALL) == 2
+    assert train('fit', mine, '-o', 'model', *SMALL) == 2
     told = capsys.readouterr().err
     assert told.count('train: ') == 1
     line = next(line for line in told.splitlines() if line.startswith('train: '))
@@ -211,6 +214,8 @@ def test_recording_without_metadata_still_trains(train: Train, tmp_path: Path) -
         (['evaluate', 'nowhere', 'nowhere'], 'nowhere'),
         (['simulate', 'out', '--set', 'seconds=0'], 'seconds'),
         (['simulate', '.'], 'train'),
+        (['fit', '--washington', '.', '--test', '.'], '--test: is an option for bags'),
+        (['fit', '.', '--splits', 'ids.txt'], '--splits: is an option for --washington'),
     ],
 )
 def test_wrong_commands_are_one_line_and_exit_code_two(
@@ -235,6 +240,26 @@ def test_earlier_result_is_not_written_over(
     assert everything_below(Path('model')) == before
     assert train(*command, '--overwrite', '--set', 'seed=1') == 0
     assert everything_below(Path('model')) != before
+
+
+def test_recordings_on_both_sides_are_refused(
+    train: Train, bags: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = Path('one.csv')
+    one.write_text('bag,start,end,label\nmug_1,0,0.3,mug\n')
+    command = ['fit', bags, '--test', bags / 'mug_1', '--test-labels', one, *SMALL]
+    assert train(*command) == 2
+    assert 'mug_1 is also among those to train with' in capsys.readouterr().err
+
+
+def test_demo_never_clears_a_folder_of_the_users(
+    train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path('mine/recordings').mkdir(parents=True)
+    Path('mine/recordings/kept').write_text('hours of work')
+    assert train('demo', '-o', 'mine') == 2
+    assert 'not made by the demo' in capsys.readouterr().err
+    assert Path('mine/recordings/kept').read_text() == 'hours of work'
 
 
 def test_flipped_byte_in_a_bundle_is_named(

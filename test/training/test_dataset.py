@@ -166,8 +166,8 @@ def test_nothing_to_learn_from_is_said(pipeline: Pipeline, tmp_path: Path) -> No
 def test_real_washington_crops_become_rows(
     pipeline: Pipeline, shared_data: Path, tmp_path: Path
 ) -> None:
-    sources = washington_sources(shared_data / 'uw_rgbd', every=200)
-    rows = Extractor(pipeline, tmp_path, every=1)(sources[0])
+    sources = washington_sources(shared_data / 'uw_rgbd')
+    rows = Extractor(pipeline, tmp_path, every=100)(sources[0])
     assert sources[0].category == 'apple'
-    assert len(rows) == len(sources[0].crops)
+    assert 0 < len(rows) <= len(sources[0].crops) / 20  # it holds every second video frame
     assert rows.features['depth'].isfinite().all()

@@ -57,15 +57,20 @@ class Span:
 
 
 class Labels:
-    """The labels of recordings, by recording name; different labels must not overlap."""
+    """The labels of recordings; different labels must not overlap.
+
+    Attributes:
+        spans: By recording name, in the order of their start.
+
+    """
 
     def __init__(self, spans: Mapping[str, Iterable[Span]] | None = None) -> None:
-        self._spans = {name: _merged(given) for name, given in (spans or {}).items()}
+        self.spans = {name: _merged(given) for name, given in (spans or {}).items()}
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Every label that occurs, sorted."""
-        return tuple(sorted({s.label for spans in self._spans.values() for s in spans}))
+        return tuple(sorted({s.label for spans in self.spans.values() for s in spans}))
 
     def at(self, recording: str, since_start: int) -> str | None:
         """The label of a moment, or None.
@@ -75,7 +80,7 @@ class Labels:
             since_start: Nanoseconds from the recording's start.
 
         """
-        spans = self._spans.get(recording, [])
+        spans = self.spans.get(recording, [])
         index = bisect.bisect_right(spans, since_start, key=lambda span: span.start) - 1
         holds = index >= 0 and since_start < _end(spans[index])
         return spans[index].label if holds else None

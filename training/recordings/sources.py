@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mm_perception.observation import Observation
 from training.recordings.bags import Recording
-from training.recordings.washington import Crop, find_crops
+from training.recordings.washington import Crop, find_crops, thinned
 
 
 @dataclass(frozen=True)
@@ -67,20 +67,20 @@ class InstanceSource:
         return {'files': _identity(path for crop in self.crops for path in (crop.rgb, crop.depth))}
 
     def observations(self, every: int) -> Iterator[tuple[int, Observation]]:
-        """Give every n-th crop with its stamp."""
-        for crop in self.crops[::every]:
+        """Give the crops of every n-th video frame, as published, each with its stamp."""
+        for crop in thinned(self.crops, every):
             observation = crop.observation()
             yield observation.stamp, observation
 
 
-def washington_sources(root: Path, every: int) -> list[InstanceSource]:
-    """List the data set's instances, each with the crops of every n-th video frame.
+def washington_sources(root: Path) -> list[InstanceSource]:
+    """List the data set's instances.
 
     Raises:
         RecordingError: The folder is not laid out as the data set.
 
     """
-    crops = find_crops(root, every)
+    crops = find_crops(root)
     grouped = itertools.groupby(crops, key=lambda crop: (crop.instance, crop.category))
     return [InstanceSource(name, category, tuple(group)) for (name, category), group in grouped]
 

@@ -98,7 +98,7 @@ def find_crops(root: Path, every: int = 1) -> list[Crop]:
     if every < 1:
         raise SettingsError(f'every: {every} is not allowed; 1 or more')
     folders = _instance_folders(root)
-    crops = [crop for folder in folders for crop in _thinned(_crops(folder), every)]
+    crops = [crop for folder in folders for crop in thinned(_crops(folder), every)]
     if not crops:
         raise RecordingError(f'{root}: no *{_RGB_SUFFIX} in its instance folders')
     return crops
@@ -205,8 +205,8 @@ def _crop(rgb: Path, instance: str) -> Crop:
     )
 
 
-def _thinned(crops: Sequence[Crop], every: int) -> Iterator[Crop]:
-    """The first crop of each ``every`` consecutive frame numbers, counted from 1."""
+def thinned(crops: Sequence[Crop], every: int) -> Iterator[Crop]:
+    """Give the first crop of each ``every`` consecutive frame numbers, counted from 1."""
     seen: set[tuple[int, int]] = set()
     for crop in crops:
         group = (crop.sequence, (crop.frame - 1) // every)
