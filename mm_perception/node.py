@@ -13,9 +13,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation as ros
-from rclpy.lifecycle import LifecycleNode, LifecycleState
+from rclpy.lifecycle import LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn as Return
 from rclpy.qos import (
     DurabilityPolicy,
@@ -46,6 +45,7 @@ from mm_perception.health import NS, HealthSettings
 from mm_perception.images import fill_image
 from mm_perception.observation import NO_MODE, Modality
 from mm_perception.pairing import PairingSettings
+from mm_perception.transitions import AnsweringNode, answers
 from mm_perception.watch import Labelled, Watch
 
 _MOMENT = 0.002  # seconds: a timer that ends just before a deadline would have to be set again
@@ -53,29 +53,9 @@ _STOP = 1.0  # seconds that the inference under way has to end before the proces
 _PATIENCE = 30.0  # seconds that it has on deactivate
 _THROTTLE = 5.0  # seconds between two log lines about the same trouble
 _ROS_OWN = ('use_sim_time', 'qos_overrides.', 'start_type_description_service')
-_Transition = Callable[['PerceptionNode', LifecycleState], Return]
 
 
-def _answers(transition: _Transition) -> _Transition:
-    """Make a transition log its exceptions: rclpy swallows them, the cause with them."""
-
-    @wraps(transition)
-    def answering(node: PerceptionNode, state: LifecycleState) -> Return:
-        name = transition.__name__.removeprefix('on_')
-        try:
-            return transition(node, state)
-        except MMPerceptionError as error:
-            node.refuse(f'{name} refused: {error}')
-            return Return.FAILURE
-        except Exception as error:  # noqa: BLE001 - a bug or a driver's fault: error processing
-            node.refuse(f'{name} failed: {type(error).__name__}: {error}')
-            node.get_logger().error(traceback.format_exc())
-            return Return.ERROR
-
-    return answering
-
-
-class PerceptionNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
+class PerceptionNode(AnsweringNode):
     """Labels what the camera sees, from both of its eyes or from the one that works."""
 
     def __init__(self) -> None:
@@ -95,7 +75,6 @@ class PerceptionNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
         self._alarm: Any = None  # the timer that rings when a sensor is lost, while active
         self._undo: list[Callable[[], Any]] = []  # on deactivate
         self._mode = NO_MODE
-        self._refusal: str | None = None  # why the last transition went wrong
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Of the steady clock: under a simulated time that stands still these must go on.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -110,18 +89,19 @@ class PerceptionNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
 
     @property
     def state(self) -> str:
-        """``unconfigured``, ``inactive`` or ``active``."""
+        """``unconfigured``, ``inactive``, ``active`` or ``finalized``."""
+        if self.label in ('shuttingdown', 'finalized'):
+            return 'finalized'
         if self._watch is not None:
             return 'active'
         return 'unconfigured' if self._classifier is None else 'inactive'
 
     def refuse(self, why: str) -> None:
-        """Log and remember why a transition went wrong."""
-        self._refusal = why
-        self.get_logger().error(why)
+        """Log and remember why a transition went wrong, and tell diagnostics."""
+        super().refuse(why)
         self._diagnose()
 
-    @_answers
+    @answers
     def on_configure(self, state: LifecycleState) -> Return:
         """Read and check everything; nothing is on the device yet."""
         model, weights = self._values['model'], self._values['backbone_weights']
@@ -135,11 +115,11 @@ class PerceptionNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
         self._offer('~/annotated', Image, QoSProfile(depth=1))
         if messages.CLASSIFICATION is not None:
             self._offer('~/classification', messages.CLASSIFICATION)
-        self._classifier, self._refusal = classifier, None
+        self._classifier, self.refusal = classifier, None
         self.get_logger().info(f'{len(classifier.classes)} classes from {model}')
         return super().on_configure(state)
 
-    @_answers
+    @answers
     def on_activate(self, state: LifecycleState) -> Return:
         """Load to the device, warm up, and only then subscribe."""
         classifier = self._configured()
@@ -160,12 +140,12 @@ class PerceptionNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
         self._alarm = self.create_timer(1.0, self._look_up, clock=self._steady)
         self._undo.append(partial(self.destroy_timer, self._alarm))
         self._look_up()
-        self._refusal = None
+        self.refusal = None
         self.get_logger().info(f'active on {classifier.device}')
         self._diagnose()
         return Return.SUCCESS
 
-    @_answers
+    @answers
     def on_deactivate(self, state: LifecycleState) -> Return:
         """Drop the subscriptions and free the device."""
         if not self._halt(_PATIENCE):
@@ -174,8 +154,25 @@ class PerceptionNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
         self._diagnose()
         return super().on_deactivate(state)
 
-    @_answers
+    @answers
     def on_cleanup(self, state: LifecycleState) -> Return:
+        """Forget the model."""
+        self._forget()
+        return super().on_cleanup(state)
+
+    @answers
+    def on_shutdown(self, state: LifecycleState) -> Return:
+        """Stop from any state, for good."""
+        self._forget()
+        return super().on_shutdown(state)
+
+    @answers
+    def on_error(self, state: LifecycleState) -> Return:
+        """Go back to unconfigured after a transition went wrong."""
+        self._forget()
+        return super().on_error(state)
+
+    def _forget(self) -> None:
         """Stop if need be, and forget the model."""
         if self._halt(_PATIENCE) and self._classifier is not None:
             self._classifier.close()
@@ -183,20 +180,6 @@ class PerceptionNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
             self.destroy_lifecycle_publisher(publisher)
         self._out, self._classifier = {}, None
         self._diagnose()
-        return super().on_cleanup(state)
-
-    # The same from any state, and to go back to unconfigured after a transition went wrong.
-    on_shutdown = on_error = on_cleanup
-
-    # rclpy's private method is overridden: before Kilted an illegal request ends the process.
-    def _LifecycleNodeMixin__on_change_state(self, request: Any, response: Any) -> Any:  # noqa: N802
-        try:
-            return super()._LifecycleNodeMixin__on_change_state(request, response)
-        except ros.RCLError:
-            asked = request.transition.label or request.transition.id
-            self.get_logger().error(f'transition {asked}: not possible, the node is {self.state}')
-            response.success = False
-            return response
 
     def close(self) -> None:
         """End everything because the process ends."""
@@ -336,7 +319,7 @@ class PerceptionNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
         fallback = classifier.fault if classifier else None
         return [
             *watched,
-            diagnostics.model_status(self.state, model, classes, self._refusal, fault),
+            diagnostics.model_status(self.state, model, classes, self.refusal, fault),
             diagnostics.device_status(device, fallback),
         ]
 

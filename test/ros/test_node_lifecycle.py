@@ -15,6 +15,7 @@ import pytest
 import rclpy
 from bundles import CLASSES
 from outside import PATIENCE, Camera, Hands, NodeProcess, Outside, until
+from rclpy.lifecycle import TransitionCallbackReturn as Return
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
@@ -146,6 +147,10 @@ def test_an_inactive_node_can_be_shut_down_and_its_process_ended(
     assert hands.state() == 'inactive'
     assert hands.transit('inactive_shutdown')
     assert hands.state() == 'finalized'
+    told = outside.report(
+        '/alone0/mm_perception: model', lambda s: 'finalized' in s.message, 'finalized'
+    )
+    assert ('lifecycle', 'finalized') in [(pair.key, pair.value) for pair in told.values]
     code, took = node.end(signal.SIGTERM)
     assert code == 0, node.text()
     assert took < EXIT
@@ -224,8 +229,42 @@ def test_a_slop_that_is_changed_live_takes_effect(camera: Camera, outside: Outsi
     outside.wait_for_labels('rgbd')
 
 
+@pytest.fixture
+def inside(bundle: Path) -> Iterator[PerceptionNode]:
+    """Make a node in this process, for what is not to be seen or done from outside."""
+    arguments = ['--ros-args', '-r', '__ns:=/inside', '-p', f'model:={bundle}']
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    node = PerceptionNode()
+    yield node
+    node.close()
+    rclpy.shutdown()
+
+
+@pytest.mark.parametrize('name', ['configure', 'activate', 'deactivate', 'cleanup', 'shutdown'])
+def test_a_transition_that_fails_is_logged_under_its_own_name(
+    inside: PerceptionNode, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError('out of luck')
+
+    to_come = ['configure', 'activate', 'deactivate', 'cleanup']
+    before = to_come[: to_come.index(name)] if name in to_come else to_come[:2]
+    for one in before:
+        assert getattr(inside, f'trigger_{one}')() == Return.SUCCESS
+    told: list[str] = []
+    with monkeypatch.context() as broken:
+        broken.setattr('mm_perception.node.Classifier', fail)
+        broken.setattr(inside, '_configured', fail)
+        broken.setattr(inside, '_forget', fail)
+        broken.setattr(inside, 'refuse', told.append)
+        assert getattr(inside, f'trigger_{name}')() == Return.ERROR
+    why = 'failed: RuntimeError: out of luck'
+    assert told == [f'{name} {why}', f'error {why}']  # rclpy has error processing follow
+    assert inside.state == 'finalized'  # which failed, too
+
+
 def test_annotated_is_drawn_only_while_somebody_looks(
-    outside: Outside, bundle: Path, monkeypatch: pytest.MonkeyPatch
+    outside: Outside, inside: PerceptionNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[object] = []
 
@@ -237,20 +276,13 @@ def test_annotated_is_drawn_only_while_somebody_looks(
     frame = Frame(Modality.RGB, 1, 'eye', np.full((48, 64, 3), 90, np.uint8))
     said = Prediction(1, 'rgb', CLASSES[0], dict(zip(CLASSES, (0.5, 0.3, 0.2), strict=True)))
     labelled = Labelled(Observation.of(frame), said, 1.0, 1.0)
-    arguments = ['--ros-args', '-r', '__ns:=/inside', '-p', f'model:={bundle}']
-    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-    try:
-        node = PerceptionNode()  # in this process, to see what is not to be seen from outside
-        assert node.trigger_configure() == node.trigger_activate()
-        node._publish(labelled)
-        assert not drawn
-        pictures: list[Image] = []
-        topic = '/inside/mm_perception/annotated'
-        view = outside.node.create_subscription(Image, topic, pictures.append, 1)
-        until(lambda: node.count_subscribers(topic), 'the subscription')
-        until(lambda: node._publish(labelled) or pictures, 'a picture')
-        assert drawn
-        outside.node.destroy_subscription(view)
-        node.close()
-    finally:
-        rclpy.shutdown()
+    assert inside.trigger_configure() == inside.trigger_activate() == Return.SUCCESS
+    inside._publish(labelled)
+    assert not drawn
+    pictures: list[Image] = []
+    topic = '/inside/mm_perception/annotated'
+    view = outside.node.create_subscription(Image, topic, pictures.append, 1)
+    until(lambda: inside.count_subscribers(topic), 'the subscription')
+    until(lambda: inside._publish(labelled) or pictures, 'a picture')
+    assert drawn
+    outside.node.destroy_subscription(view)

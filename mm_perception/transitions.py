@@ -1,0 +1,65 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Lifecycle transitions that say why they went wrong, whoever asked for them."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from rclpy.impl.implementation_singleton import rclpy_implementation as ros
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+from mm_perception.errors import MMPerceptionError
+
+_Node = TypeVar('_Node', bound='AnsweringNode')
+_Transition = Callable[[_Node, LifecycleState], TransitionCallbackReturn]
+
+
+def answers(transition: _Transition[_Node]) -> _Transition[_Node]:
+    """Make a transition log its exceptions: rclpy swallows them, the cause with them."""
+
+    @wraps(transition)
+    def answering(node: _Node, state: LifecycleState) -> TransitionCallbackReturn:
+        name = transition.__name__.removeprefix('on_')
+        try:
+            return transition(node, state)
+        except MMPerceptionError as error:
+            node.refuse(f'{name} refused: {error}')
+            return TransitionCallbackReturn.FAILURE
+        except Exception as error:  # noqa: BLE001 - a bug or a driver's fault: error processing
+            node.refuse(f'{name} failed: {type(error).__name__}: {error}')
+            node.get_logger().error(traceback.format_exc())
+            return TransitionCallbackReturn.ERROR
+
+    return answering
+
+
+class AnsweringNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
+    """A node whose transitions answer, the impossible ones, too."""
+
+    refusal: str | None = None
+    """Why the last transition went wrong."""
+
+    def refuse(self, why: str) -> None:
+        """Log and remember why a transition went wrong."""
+        self.refusal = why
+        self.get_logger().error(why)
+
+    @property
+    def label(self) -> str:
+        """What rclpy calls the state, ``configuring`` and the like among them."""
+        label: str = self._state_machine.current_state[1]  # rclpy tells it to services alone
+        return label
+
+    # rclpy's private method is overridden: before Kilted an illegal request ends the process.
+    def _LifecycleNodeMixin__on_change_state(self, request: Any, response: Any) -> Any:  # noqa: N802 - rclpy's name
+        try:
+            return super()._LifecycleNodeMixin__on_change_state(request, response)
+        except ros.RCLError:
+            asked = request.transition.label or request.transition.id
+            self.get_logger().error(f'transition {asked}: not possible, the node is {self.label}')
+            response.success = False
+            return response
