@@ -234,22 +234,41 @@ def _cached(settings: BackboneSettings) -> Path:
     return path
 
 
-def _load_weights(network: nn.Module, path: Path, settings: BackboneSettings) -> None:
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read a weights file, ``.safetensors`` or torchvision's ``.pth``, of which nothing is run.
+
+    Raises:
+        WeightsError: It is missing, or holds anything but tensors by name.
+
+    """
     if not path.is_file():
-        raise WeightsError(f'{path}: no such weights file for the backbone {settings.name}')
+        raise WeightsError(f'{path}: no such weights file')
     try:
         if path.suffix == '.safetensors':
-            state = load_file(path)
-        else:  # torchvision publishes .pth; weights_only admits tensors and nothing that runs
-            state = torch.load(path, map_location='cpu', weights_only=True)
-        network.load_state_dict({name: value.float() for name, value in state.items()})
-    except pickle.UnpicklingError as error:
+            return dict(load_file(path))
+        state = torch.load(path, map_location='cpu', weights_only=True)
+        return {name: value.float() for name, value in state.items()}
+    except (pickle.UnpicklingError, AttributeError) as error:
         raise WeightsError(
             f'{path}: does not fit: it is no weights file, or holds more than tensors'
         ) from error
-    except (OSError, SafetensorError, RuntimeError, ValueError, AttributeError, EOFError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise WeightsError(f'{path}: does not fit the backbone {settings.name}: {first}') from error
+    except (OSError, SafetensorError, RuntimeError, ValueError, EOFError) as error:
+        raise WeightsError(f'{path}: does not fit: {_first_line(error)}') from error
+
+
+def _load_weights(network: nn.Module, path: Path, settings: BackboneSettings) -> None:
+    state = read_weights(path)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(
+            f'{path}: does not fit the backbone {settings.name}: {_first_line(error)}'
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
 
 
 def _check_not_negative(backbone: Backbone, settings: BackboneSettings) -> None:

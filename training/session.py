@@ -28,9 +28,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from safetensors.torch import save_file
 
 from mm_perception.bundle import Bundle, Head, save_bundle
 from mm_perception.errors import LabelError, SettingsError, TrainingError
+from mm_perception.features import read_weights, sha256_of
 from mm_perception.pipeline import Pipeline, PipelineSettings
 from training import fit as fitting
 from training.dataset import Dataset, Extractor, load_dataset
@@ -117,6 +119,7 @@ def run_session(
     """
     started = time.monotonic()
     _claim(setting)
+    setting = _with_safe_weights(setting)
     pipeline = load_pipeline(recipe.pipeline, setting.backbone_weights, setting)
     train, test = _datasets(recipe, setting, pipeline, material, held_out)
     data = _thin_out(train.training_data(train.classes()), recipe.labelled_fraction, recipe.seed)
@@ -268,6 +271,21 @@ def _claim(setting: Setting) -> None:
         setting.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f'{setting.output}: cannot be made: {error.strerror}') from error
+
+
+def _with_safe_weights(setting: Setting) -> Setting:
+    """Turn a ``.pth`` of the user's into safetensors: bundles hold no pickle."""
+    given = setting.backbone_weights
+    if given is None or given.suffix == '.safetensors':
+        return setting
+    tensors = {name: value.contiguous() for name, value in read_weights(given).items()}
+    converted = setting.cache.parent / 'weights' / f'{sha256_of(given)}.safetensors'
+    if not converted.is_file():
+        converted.parent.mkdir(parents=True, exist_ok=True)
+        partial = converted.with_suffix('.partial')
+        save_file(tensors, partial)
+        partial.replace(converted)
+    return replace(setting, backbone_weights=converted)
 
 
 def _datasets(

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import torchvision
 import yaml
 from recorder import PERIOD, RGB_TOPIC, START, image, record, rgbd, storage_file
 
@@ -240,6 +242,17 @@ def test_earlier_result_is_not_written_over(
     assert everything_below(Path('model')) == before
     assert train(*command, '--overwrite', '--set', 'seed=1') == 0
     assert everything_below(Path('model')) != before
+
+
+def test_bundle_holds_safetensors_where_the_weights_were_a_pickle(train: Train, bags: Path) -> None:
+    network = torchvision.models.squeezenet1_0(weights=None)
+    torch.save(network.state_dict(), 'mine.pth')
+    command = ['fit', bags, '-o', 'model', '--holdout', '0.5', *SMALL]
+    assert train(*command, '--backbone-weights', 'mine.pth') == 0
+    files = {path.name for path in Path('model/bundle').iterdir()}
+    assert files == {'manifest.yaml', 'weights.safetensors', 'backbone_rgb.safetensors'}
+    seen = next(find_recordings([bags])[0].observations())
+    assert Classifier('model/bundle', 'cpu').classify(seen).mode == 'rgbd'
 
 
 def test_recordings_on_both_sides_are_refused(
