@@ -74,6 +74,8 @@ class PerceptionNode(AnsweringNode):
         self._images: dict[Modality, Any] = {}  # subscriptions, while active
         self._alarm: Any = None  # the timer that rings when a sensor is lost, while active
         self._undo: list[Callable[[], Any]] = []  # on deactivate
+        # One each, as a logger throttles by line: one sensor must not silence the other.
+        self._logs = {m: self.get_logger().get_child(str(m)) for m in Modality}
         self._mode = NO_MODE
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Of the steady clock: under a simulated time that stands still these must go on.
@@ -253,7 +255,7 @@ class PerceptionNode(AnsweringNode):
         try:
             self._watch.see(modality, message)
         except ImageError as error:
-            self.get_logger().warning(str(error), throttle_duration_sec=_THROTTLE)
+            self._logs[modality].warning(str(error), throttle_duration_sec=_THROTTLE)
         self._look_up()
 
     def _look_up(self) -> None:

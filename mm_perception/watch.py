@@ -123,7 +123,8 @@ class Watch:
         """Take an image message that has just arrived.
 
         Raises:
-            ImageError: It cannot be read. It is as if it had not come, and diagnostics say why.
+            ImageError: It cannot be read, or a bug keeps it from being judged. It is as if it had
+                not come, and diagnostics say why.
 
         """
         now, arrived = self._clock(), time.monotonic()
@@ -131,13 +132,17 @@ class Watch:
             return  # a simulated time that has not begun: nothing can be dated yet
         try:
             frame = frame_from_message(message, modality, None if stamp_of(message) else now)
+            self._arrivals[frame] = now, arrived
+            self._newest[modality] = frame
+            self._submit(self._pairing.add(frame, now), now)
         except ImageError as error:
             self._unreadable[modality] = str(error)
             raise
+        except Exception as error:  # one bad image must not end the process
+            why = f'{modality} image: {type(error).__name__}: {error}'
+            self._unreadable[modality] = why
+            raise ImageError(why) from error
         self._unreadable.pop(modality, None)
-        self._arrivals[frame] = now, arrived
-        self._newest[modality] = frame
-        self._submit(self._pairing.add(frame, now), now)
 
     def poll(self) -> str:
         """Let a single go whose partner does not come; call this when ``rest`` is over.

@@ -230,6 +230,29 @@ def test_an_image_that_cannot_be_read_is_refused_and_named_until_a_good_one_come
     assert robot.watch.statuses(INLETS)[1].level is Level.OK
 
 
+@pytest.mark.parametrize(
+    'part', ['frame_from_message', 'SensorHealth.inspect'], ids=['decoding', 'health']
+)
+def test_a_bug_on_the_way_in_costs_the_image_and_is_named_until_a_good_one_comes(
+    robot: Robot, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError('division by zero')
+
+    for count in range(1, 4):
+        robot.see(RGB, DEPTH)
+        robot.wait_for(count)
+    why = 'depth image: ZeroDivisionError: division by zero'
+    with monkeypatch.context() as broken:
+        broken.setattr(f'mm_perception.watch.{part}', fail)
+        with pytest.raises(ImageError, match=why):
+            robot.watch.see(DEPTH, robot.image(DEPTH))
+        assert why in robot.watch.statuses(INLETS)[1].message
+    robot.see(RGB, DEPTH)
+    assert robot.wait_for(4)[-1].prediction.mode == 'rgbd'
+    assert robot.watch.statuses(INLETS)[1].level is Level.OK
+
+
 def test_a_failed_inference_is_told_and_the_next_image_is_labelled(
     robot: Robot, monkeypatch: pytest.MonkeyPatch, classifier: Classifier
 ) -> None:

@@ -263,6 +263,19 @@ def test_a_transition_that_fails_is_logged_under_its_own_name(
     assert inside.state == 'finalized'  # which failed, too
 
 
+def test_a_broken_sensor_does_not_silence_the_other(
+    inside: PerceptionNode, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert inside.trigger_configure() == inside.trigger_activate() == Return.SUCCESS
+    empty = Image(width=2, height=2, step=2, encoding='8UC1')
+    for _ in range(3):
+        for modality in Modality:
+            inside._on_image(modality, empty)
+    warnings = [line for line in capfd.readouterr().err.splitlines() if '[WARN]' in line]
+    assert len(warnings) == 2  # of six: once each within the throttle's time
+    assert all(f'mm_perception.{m}]' in line for m, line in zip(Modality, warnings, strict=True))
+
+
 def test_annotated_is_drawn_only_while_somebody_looks(
     outside: Outside, inside: PerceptionNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
