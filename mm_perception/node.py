@@ -51,6 +51,7 @@ from mm_perception.watch import Labelled, Watch
 _MOMENT = 0.002  # seconds: a timer that ends just before a deadline would have to be set again
 _STOP = 1.0  # seconds that the inference under way has to end before the process ends
 _PATIENCE = 30.0  # seconds that it has on deactivate
+_HUNG = 'the inference under way does not end: is the device hung? restart the node'
 _THROTTLE = 5.0  # seconds between two log lines about the same trouble
 _ROS_OWN = ('use_sim_time', 'qos_overrides.', 'start_type_description_service')
 
@@ -71,6 +72,7 @@ class PerceptionNode(AnsweringNode):
         self._classifier: Classifier | None = None  # from configure to cleanup
         self._out: dict[str, Any] = {}  # publishers, from configure to cleanup
         self._watch: Watch | None = None  # while active
+        self._hung: Watch | None = None  # whose inference did not end, until it does
         self._images: dict[Modality, Any] = {}  # subscriptions, while active
         self._alarm: Any = None  # the timer that rings when a sensor is lost, while active
         self._undo: list[Callable[[], Any]] = []  # on deactivate
@@ -125,6 +127,8 @@ class PerceptionNode(AnsweringNode):
     def on_activate(self, state: LifecycleState) -> Return:
         """Load to the device, warm up, and only then subscribe."""
         classifier = self._configured()
+        if not self._halt(0.0):
+            raise SettingsError(_HUNG)
         classifier.warm_up()
         if classifier.fault is not None:
             self.get_logger().error(classifier.fault)
@@ -151,7 +155,7 @@ class PerceptionNode(AnsweringNode):
     def on_deactivate(self, state: LifecycleState) -> Return:
         """Drop the subscriptions and free the device."""
         if not self._halt(_PATIENCE):
-            raise RuntimeError('inference does not end; is the device hung? restart the node')
+            raise RuntimeError(_HUNG)
         self._configured().close()
         self._diagnose()
         return super().on_deactivate(state)
@@ -175,7 +179,7 @@ class PerceptionNode(AnsweringNode):
         return super().on_error(state)
 
     def _forget(self) -> None:
-        """Stop if need be, and forget the model."""
+        """Stop if need be, and forget the model; under an inference that hangs it stays loaded."""
         if self._halt(_PATIENCE) and self._classifier is not None:
             self._classifier.close()
         for publisher in self._out.values():
@@ -193,11 +197,14 @@ class PerceptionNode(AnsweringNode):
         for undo in self._undo:
             undo()
         self._images, self._undo = {}, []
-        ended = self._watch is None or self._watch.close(patience)
-        if self._watch is not None and rclpy.ok():
-            self._set_mode(NO_MODE)
+        if self._hung is not None and self._hung.close(0.0):
+            self._hung = None
+        if self._watch is not None:
+            self._hung = None if self._watch.close(patience) else self._watch
+            if rclpy.ok():
+                self._set_mode(NO_MODE)
         self._watch = None
-        return ended
+        return self._hung is None
 
     def _configured(self) -> Classifier:
         if self._classifier is None:
@@ -287,6 +294,8 @@ class PerceptionNode(AnsweringNode):
 
     def _publish(self, labelled: Labelled) -> None:
         """Say a label; the worker's thread runs this."""
+        if self._watch is None:
+            return  # a hung inference ended after all, when nobody wants its label any more
         self._out['object_label'].publish(String(data=labelled.prediction.label))
         if self._out['~/prediction'].get_subscription_count():
             message = messages.prediction_message(self.get_fully_qualified_name(), labelled)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -274,6 +275,36 @@ def test_a_broken_sensor_does_not_silence_the_other(
     warnings = [line for line in capfd.readouterr().err.splitlines() if '[WARN]' in line]
     assert len(warnings) == 2  # of six: once each within the throttle's time
     assert all(f'mm_perception.{m}]' in line for m, line in zip(Modality, warnings, strict=True))
+
+
+def test_a_hung_inference_is_left_alone_and_nothing_is_activated_beside_it(
+    inside: PerceptionNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('mm_perception.node._PATIENCE', 0.1)
+    assert inside.trigger_configure() == inside.trigger_activate() == Return.SUCCESS
+    hung = inside._configured()
+    begun, free, closed = threading.Event(), threading.Event(), threading.Event()
+
+    def hang(*_: object) -> None:
+        begun.set()
+        assert free.wait(PATIENCE)
+
+    monkeypatch.setattr(hung, 'classify', hang)  # no device can be made to hang at will
+    monkeypatch.setattr(hung, 'close', closed.set)
+    camera = Camera(inside._on_image)
+    try:
+        assert begun.wait(PATIENCE)
+    finally:
+        camera.stop()
+    assert inside.trigger_deactivate() == Return.ERROR
+    assert inside.state == 'unconfigured'
+    assert inside.trigger_configure() == Return.SUCCESS
+    assert inside.trigger_activate() == Return.FAILURE
+    assert 'activate refused: the inference under way does not end' in (inside.refusal or '')
+    assert inside.state == 'inactive'
+    assert not closed.is_set()
+    free.set()
+    until(lambda: inside.trigger_activate() == Return.SUCCESS, 'the end of the inference')
 
 
 def test_annotated_is_drawn_only_while_somebody_looks(
