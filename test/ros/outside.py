@@ -8,6 +8,7 @@ The node itself is a process of its own. What is here runs on threads of the tes
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -82,7 +83,8 @@ class NodeProcess:
     def lines(self, level: str) -> list[str]:
         """What the node itself logged, without its client library."""
         lines = self.text().splitlines()
-        return [s for s in lines if s.startswith(f'[{level}]') and 'mm_perception]' in s]
+        ours = re.compile(rf'\[{level}\].*mm_perception(\.(rgb|depth))?\]')
+        return [line for line in lines if ours.match(line)]
 
     def says(self, words: str) -> None:
         until(lambda: words in self.text() or self.process.poll() is not None, words)

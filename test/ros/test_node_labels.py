@@ -161,7 +161,10 @@ def test_a_bad_image_is_a_warning_and_never_a_label(
     outside.wait_for_mode('rgb')
     status = outside.report('depth', lambda s: s.level == b'\2', 'ERROR')
     assert "encoding 'yuv422'" in status.message
-    assert any("encoding 'yuv422'" in line for line in perception.lines('WARN'))
+    until(
+        lambda: any("encoding 'yuv422'" in line for line in perception.lines('WARN')),
+        'a line in the log, which may come after the diagnostics',
+    )
     camera.encodings[DEPTH] = '16UC1'
     outside.wait_for_labels('rgbd')
     outside.report('depth', lambda s: s.level == b'\0', 'OK')
