@@ -117,7 +117,8 @@ def fit(
         washington_material,
     )
     from training.recipe import read_recipe
-    from training.session import accuracy_table, run_session
+    from training.session import run_session
+    from training.summary import accuracy_table
 
     if bool(bags) is (washington is not None):
         raise SettingsError('give either bags or --washington DIR')
@@ -175,7 +176,8 @@ def evaluate(
 ) -> None:
     """Report a bundle's accuracy by mode on recordings."""
     from training.material import BagOptions, bag_material
-    from training.session import accuracy_table, evaluate_bundle
+    from training.session import evaluate_bundle
+    from training.summary import accuracy_table
 
     options = BagOptions(labels, label_topic, label_folders, rgb_topic, depth_topic)
     setting = _setting(report or bundle, device, cache, backbone_weights)

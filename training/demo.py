@@ -17,8 +17,9 @@ from training.live.losses import Loss
 from training.live.session import LiveResult, run_live
 from training.material import BagOptions, bag_material
 from training.recipe import read_recipe
-from training.session import Setting, accuracy_table, run_session
+from training.session import Setting, run_session
 from training.simulation import Shot, SimulationSettings, record_sequence, simulate
+from training.summary import accuracy_table
 
 RECORDINGS = SimulationSettings()
 LIVE = SimulationSettings(rate_hz=30, orbit_speed=30)

@@ -4,10 +4,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
-import shlex
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -27,7 +23,6 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 from safetensors.torch import save_file
 
 from mm_perception.bundle import Bundle, Head, save_bundle
@@ -41,7 +36,8 @@ from training.fit import UNLABELLED, TrainingData, check_labels, fit
 from training.interrupt import stoppable
 from training.material import Material, held_out_at_random, split
 from training.recipe import Recipe
-from training.report import Report, Samples, write_report
+from training.report import write_report
+from training.summary import About, make_report, random_weights, version, versions
 
 BUNDLE, CHECKPOINT, RECIPE = 'bundle', 'checkpoint.safetensors', 'recipe.yaml'
 
@@ -86,17 +82,6 @@ class Outcome:
     scores: dict[str, Scores]
 
 
-@dataclass(frozen=True)
-class About:
-    """What a report says beside the scores; see `training.report.Report`."""
-
-    title: str
-    setup: dict[str, str]
-    warnings: list[str]
-    labelled: dict[str, int] = field(default_factory=dict)
-    efficiency: list[tuple[int, dict[str, float]]] = field(default_factory=list)
-
-
 def run_session(
     recipe: Recipe,
     setting: Setting,
@@ -137,7 +122,7 @@ def run_session(
     about = About(
         title=setting.output.resolve().name,
         setup=facts,
-        warnings=_random_weights(pipeline.settings),
+        warnings=random_weights(pipeline.settings),
         labelled={name: counts[i] for i, name in enumerate(data.classes)},
         efficiency=efficiency,
     )
@@ -165,8 +150,8 @@ def evaluate_bundle(path: Path, setting: Setting, material: Material) -> dict[st
     if setting.output != path:
         about = About(
             title=path.resolve().name,
-            setup={'bundle': str(path), **_versions()},
-            warnings=_random_weights(settings),
+            setup={'bundle': str(path), **versions()},
+            warnings=random_weights(settings),
         )
         report = make_report(about, bundle.manifest.classes, scores, dataset)
         setting.console.print(f'report: {write_report(setting.output, report)}')
@@ -179,7 +164,7 @@ def load_pipeline(settings: PipelineSettings, weights: Path | None, setting: Set
     with setting.console.status('loading the backbone'):
         pipeline = Pipeline(settings, files)
         pipeline.to(setting.device)
-    for warning in _random_weights(settings):
+    for warning in random_weights(settings):
         setting.console.print(f'[bold yellow]RANDOM WEIGHTS[/]: {warning}')
     return pipeline
 
@@ -205,51 +190,6 @@ def score(
         raise TrainingError('held-out recordings: no labelled frame of a class that was trained')
     features = {name: values[known] for name, values in data.features.items()}
     return evaluate(head, features, data.labels[known], setting.device)
-
-
-def accuracy_table(scores: dict[str, Scores]) -> Table:
-    """Show the accuracy of each mode."""
-    frames = len(next(iter(scores.values())).truth)
-    table = Table(title=f'accuracy on {frames} held-out frames', title_justify='left')
-    table.add_column('mode')
-    table.add_column('accuracy', justify='right')
-    table.add_column('calibration error', justify='right')
-    for mode, result in scores.items():
-        table.add_row(mode, f'{result.accuracy:.1%}', f'{result.calibration_error:.3f}')
-    return table
-
-
-def make_report(
-    about: About, classes: tuple[str, ...], scores: dict[str, Scores], dataset: Dataset
-) -> Report:
-    """Gather a report's contents: the pictures and places of the rows that were scored."""
-    known = (dataset.training_data(classes).labels != UNLABELLED).numpy()
-    places = [place for place, row in zip(dataset.places(), known, strict=True) if row]
-    return Report(
-        title=about.title,
-        classes=classes,
-        scores=scores,
-        samples=Samples(
-            thumbnails={name: images[known] for name, images in dataset.thumbnails().items()},
-            recordings=tuple(name for name, _ in places),
-            times=tuple(seconds for _, seconds in places),
-        ),
-        efficiency=about.efficiency,
-        setup=about.setup,
-        command=shlex.join(['train', *sys.argv[1:]]),
-        warnings=about.warnings,
-        labelled=about.labelled,
-    )
-
-
-def _random_weights(settings: PipelineSettings) -> list[str]:
-    """Say which backbones were never trained."""
-    return [
-        f'the {spec.name} of {modality} was never trained (seed {spec.seed}), and the bundle '
-        'records it; for real objects give --backbone-weights'
-        for modality, spec in settings.backbones.items()
-        if spec.weights == 'random'
-    ]
 
 
 def _claim(setting: Setting) -> None:
@@ -395,7 +335,7 @@ def _save(
     }
     manifest = {
         'created': datetime.now(timezone.utc).isoformat(timespec='seconds'),
-        'made_by': f'mm_perception {_version()}',
+        'made_by': f'mm_perception {version()}',
         'classes': data.classes,
         'pipeline': pipeline.pinned,
         'model': head.model.settings,
@@ -430,23 +370,9 @@ def _facts(
         **backbones,
         'device': str(setting.device),
         'time': f'{seconds:.0f} s',
-        **_versions(),
+        **versions(),
         'recipe': recipe,
     }
-
-
-def _versions() -> dict[str, str]:
-    return {
-        'versions': f'mm_perception {_version()}, torch {torch.__version__}, '
-        f'Python {platform.python_version()}'
-    }
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version('mm_perception')
-    except importlib.metadata.PackageNotFoundError:
-        return 'unknown (not installed)'
 
 
 def _labelled(data: TrainingData) -> int:

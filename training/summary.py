@@ -1,0 +1,92 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a session tells: its table on the screen, and what goes into its report."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shlex
+import sys
+from dataclasses import dataclass, field
+
+import torch
+from rich.table import Table
+
+from mm_perception.pipeline import PipelineSettings
+from training.dataset import Dataset
+from training.evaluate import Scores
+from training.fit import UNLABELLED
+from training.report import Report, Samples
+
+
+@dataclass(frozen=True)
+class About:
+    """What a report says beside the scores; see `training.report.Report`."""
+
+    title: str
+    setup: dict[str, str]
+    warnings: list[str]
+    labelled: dict[str, int] = field(default_factory=dict)
+    efficiency: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+
+
+def accuracy_table(scores: dict[str, Scores]) -> Table:
+    """Show the accuracy of each mode."""
+    frames = len(next(iter(scores.values())).truth)
+    table = Table(title=f'accuracy on {frames} held-out frames', title_justify='left')
+    table.add_column('mode')
+    table.add_column('accuracy', justify='right')
+    table.add_column('calibration error', justify='right')
+    for mode, result in scores.items():
+        table.add_row(mode, f'{result.accuracy:.1%}', f'{result.calibration_error:.3f}')
+    return table
+
+
+def make_report(
+    about: About, classes: tuple[str, ...], scores: dict[str, Scores], dataset: Dataset
+) -> Report:
+    """Gather a report's contents: the pictures and places of the rows that were scored."""
+    known = (dataset.training_data(classes).labels != UNLABELLED).numpy()
+    places = [place for place, row in zip(dataset.places(), known, strict=True) if row]
+    return Report(
+        title=about.title,
+        classes=classes,
+        scores=scores,
+        samples=Samples(
+            thumbnails={name: images[known] for name, images in dataset.thumbnails().items()},
+            recordings=tuple(name for name, _ in places),
+            times=tuple(seconds for _, seconds in places),
+        ),
+        efficiency=about.efficiency,
+        setup=about.setup,
+        command=shlex.join(['train', *sys.argv[1:]]),
+        warnings=about.warnings,
+        labelled=about.labelled,
+    )
+
+
+def random_weights(settings: PipelineSettings) -> list[str]:
+    """Say which backbones were never trained."""
+    return [
+        f'the {spec.name} of {modality} was never trained (seed {spec.seed}), and the bundle '
+        'records it; for real objects give --backbone-weights'
+        for modality, spec in settings.backbones.items()
+        if spec.weights == 'random'
+    ]
+
+
+def versions() -> dict[str, str]:
+    """Name the software that the figures come from, as a row of a report's setup."""
+    return {
+        'versions': f'mm_perception {version()}, torch {torch.__version__}, '
+        f'Python {platform.python_version()}'
+    }
+
+
+def version() -> str:
+    """Give this package's version."""
+    try:
+        return importlib.metadata.version('mm_perception')
+    except importlib.metadata.PackageNotFoundError:
+        return 'unknown (not installed)'
