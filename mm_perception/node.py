@@ -22,7 +22,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation as ros
 from rclpy.lifecycle import LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn as Return
@@ -53,6 +53,7 @@ _STOP = 1.0  # seconds that the inference under way has to end before the proces
 _PATIENCE = 30.0  # seconds that it has on deactivate
 _HUNG = 'the inference under way does not end: is the device hung? restart the node'
 _THROTTLE = 5.0  # seconds between two log lines about the same trouble
+_REFUSALS = (MMPerceptionError, ros.RCLError, ros.UnknownROSArgsError)
 _ROS_OWN = ('use_sim_time', 'qos_overrides.', 'start_type_description_service')
 
 
@@ -310,8 +311,9 @@ class PerceptionNode(AnsweringNode):
 
     def _on_fault(self, error: Exception) -> None:
         """Say that an observation got no label; the worker's thread runs this."""
-        why = f'no label: {type(error).__name__}: {error}'
-        self.get_logger().error(why, throttle_duration_sec=_THROTTLE)
+        if rclpy.ok():  # else the process ends, and that nothing can be published is no fault
+            why = f'no label: {type(error).__name__}: {error}'
+            self.get_logger().error(why, throttle_duration_sec=_THROTTLE)
 
     def _diagnose(self) -> None:
         name, statuses = self.get_fully_qualified_name(), self._statuses()
@@ -348,13 +350,19 @@ class PerceptionNode(AnsweringNode):
 
 def run(args: list[str] | None = None) -> int:
     """Run the node until a signal ends it; return the exit code, 2 for refused parameters."""
+    node, begun, signals = None, False, []
+
+    def interrupt(number: int, _: object) -> None:
+        signals.append(number)
+        raise KeyboardInterrupt
+
     # rclpy's own handlers wake the executor and then call these, so that a signal interrupts the
     # loading of a model too. Python has it so for SIGINT alone, and not in a shell's background.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    node = None
+        signal.signal(number, interrupt)
     try:
         rclpy.init(args=args)
+        begun = True
         node = PerceptionNode()
         node.start()
         executor = SingleThreadedExecutor()
@@ -362,14 +370,13 @@ def run(args: list[str] | None = None) -> int:
         while rclpy.ok():
             # With a timeout: a signal that comes just before an endless wait would go unnoticed.
             executor.spin_once(timeout_sec=0.5)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (MMPerceptionError, ros.RCLError, ros.UnknownROSArgsError) as error:
-        if node is None:
+    except (Exception, KeyboardInterrupt) as error:
+        # Once the end has begun anything may surface: C makes other exceptions of an interrupt.
+        if not (signals or (begun and not rclpy.ok())):
+            if node is not None or not isinstance(error, _REFUSALS):
+                raise
             print(f'mm_perception: {" ".join(str(error).split())}', file=sys.stderr)  # noqa: T201 - for whoever started it
             return 2
-        if rclpy.ok():
-            raise
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)  # impatience must not cut the ending short

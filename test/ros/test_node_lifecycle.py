@@ -8,6 +8,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 import rclpy
 from bundles import CLASSES
 from outside import PATIENCE, Camera, Hands, NodeProcess, Outside, until
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn as Return
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
@@ -166,16 +168,75 @@ def test_a_wrong_parameter_is_refused_at_start_in_one_line_with_exit_code_2(
     assert said == ['mm_perception: parameter slop: 5.0 is refused; use a number from 0 to 1']
 
 
+@contextmanager
+def signals_restored() -> Iterator[None]:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        yield
+    finally:
+        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+            signal.signal(number, handler)
+
+
+def raise_as_rclpy_does(*_: object, **__: object) -> None:
+    # What take_message makes of a signal that comes while it converts a message.
+    raise RuntimeError('Unable to convert call argument to Python object')
+
+
+def test_an_exception_is_no_trouble_once_the_context_is_gone_but_is_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def end(*_: object, **__: object) -> None:
+        rclpy.shutdown()
+        raise_as_rclpy_does()
+
+    def interrupt(*_: object, **__: object) -> None:
+        handler = signal.getsignal(signal.SIGINT)
+        assert callable(handler)
+        try:
+            handler(signal.SIGINT, None)  # rclpy's own part would end the world outside, too
+        except KeyboardInterrupt:
+            raise_as_rclpy_does()
+
+    class Executor(SingleThreadedExecutor):  # not that of the world outside
+        pass
+
+    monkeypatch.setattr('mm_perception.node.SingleThreadedExecutor', Executor)
+    with signals_restored():
+        for ending in (end, interrupt):
+            monkeypatch.setattr(Executor, 'spin_once', ending)
+            assert run([]) == 0
+        monkeypatch.setattr(Executor, 'spin_once', raise_as_rclpy_does)
+        with pytest.raises(RuntimeError, match='Unable to convert'):
+            run([])
+
+
+def test_a_label_that_is_too_late_for_the_context_is_dropped_in_silence(
+    bundle: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ['--ros-args', '-r', '__ns:=/inside', '-p', f'model:={bundle}']
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    node = PerceptionNode()
+    assert node.trigger_configure() == node.trigger_activate() == Return.SUCCESS
+    camera = Camera(node._on_image)
+    try:
+        until(lambda: node._watch and node._watch._took, 'a label')
+        capfd.readouterr()
+        rclpy.shutdown()
+        known = len(node._watch._took)
+        until(lambda: len(node._watch._took) > known + 1, 'labels after the end')
+    finally:
+        camera.stop()
+        node.close()
+    assert 'no label' not in capfd.readouterr().err
+
+
 def test_a_file_of_parameters_that_is_not_there_is_named_in_one_line_with_exit_code_2(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     # In this process: nothing is started, and importing torch once more takes seconds.
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    try:
+    with signals_restored():
         assert run(['--ros-args', '--params-file', '/nowhere.yaml']) == 2
-    finally:
-        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
-            signal.signal(number, handler)
     (line,) = [line for line in capfd.readouterr().err.splitlines() if '[rcl]' not in line]
     assert line.startswith('mm_perception: ')
     assert '/nowhere.yaml' in line
