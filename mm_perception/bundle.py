@@ -228,7 +228,7 @@ def _load_head(file: Path, settings: ModelSettings) -> Head:
         expected = {name: tuple(t.shape) for name, t in Head(settings).state_dict().items()}
     try:
         with safe_open(file, framework='pt') as reader:
-            found = {name: tuple(reader.get_slice(name).get_shape()) for name in reader.keys()}  # noqa: SIM118
+            found = {name: tuple(reader.get_slice(name).get_shape()) for name in reader.keys()}  # noqa: SIM118 - no mapping
         if differing := sorted(expected.items() ^ found.items()):
             raise BundleError(f'{file}: does not fit its manifest: {differing[0][0]} differs')
         head = Head(settings)
