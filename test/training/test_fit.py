@@ -136,7 +136,7 @@ def test_every_row_is_gone_through_once_an_epoch_in_another_order_each_time() ->
 
 def test_fully_labelled_data_trains_too() -> None:
     given = data(labelled=60)
-    head = fit(given, recipe(epochs=15, learning_rate=1e-2), Run(CPU))
+    head = fit(given, recipe(epochs=120, learning_rate=1e-2), Run(CPU))
     assert (head(given.features).argmax(1) == given.labels).float().mean() > 0.9
 
 
