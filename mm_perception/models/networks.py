@@ -35,12 +35,16 @@ class Layers:
         before: On each input by itself, before they are joined.
         after: On the joined inputs.
         dropout: Rate of a dropout layer at the end; 0 for none.
+        direct: The inputs that are joined as they are, whatever ``before`` says.
+        batch_norm: Whether a layer has batch normalisation: DkBR; else it is DkR.
 
     """
 
     before: int
     after: int = 0
     dropout: float = 0.0
+    direct: tuple[str, ...] = ()
+    batch_norm: bool = True
 
 
 class BatchNorm(nn.BatchNorm1d):
@@ -59,11 +63,12 @@ class BatchNorm(nn.BatchNorm1d):
         return super().forward(inputs)
 
 
-def br_layers(inputs: int, hidden: int, count: int) -> list[nn.Module]:
+def br_layers(inputs: int, hidden: int, count: int, *, batch_norm: bool = True) -> list[nn.Module]:
     """DkBR-DkBR-…: ``count`` times linear, batch norm, ReLU. The norm's shift is the bias."""
     layers: list[nn.Module] = []
     for width in [inputs, *[hidden] * count][:count]:
-        layers += [nn.Linear(width, hidden, bias=False), BatchNorm(hidden), nn.ReLU()]
+        layers.append(nn.Linear(width, hidden, bias=not batch_norm))
+        layers += [BatchNorm(hidden), nn.ReLU()] if batch_norm else [nn.ReLU()]
     return layers
 
 
@@ -80,14 +85,16 @@ class Trunk(nn.Module):
 
     def __init__(self, inputs: Mapping[str, int], hidden: int, layers: Layers) -> None:
         super().__init__()
+        depth = {name: 0 if name in layers.direct else layers.before for name in sorted(inputs)}
+        norm = layers.batch_norm
         self.branches = nn.ModuleDict(
             {
-                name: nn.Sequential(*br_layers(inputs[name], hidden, layers.before))
-                for name in sorted(inputs)
+                name: nn.Sequential(*br_layers(inputs[name], hidden, depth[name], batch_norm=norm))
+                for name in depth
             }
         )
-        joined = hidden * len(inputs) if layers.before else sum(inputs.values())
-        self.joint = nn.Sequential(*br_layers(joined, hidden, layers.after))
+        joined = sum(hidden if depth[name] else inputs[name] for name in depth)
+        self.joint = nn.Sequential(*br_layers(joined, hidden, layers.after, batch_norm=norm))
         if layers.dropout:
             self.joint.append(nn.Dropout(layers.dropout))
         self.width = hidden if layers.after else joined
