@@ -28,7 +28,8 @@ from torch import Tensor
 from mm_perception.errors import ImageError, TrainingError
 from mm_perception.observation import Modality, Observation
 from mm_perception.pipeline import Image, Pipeline
-from training.fit import UNLABELLED, TrainingData
+from training.climb import UNLABELLED
+from training.fit import TrainingData
 
 _FORMAT = 1  # raise it when the code between an observation and a row changes what rows hold
 _BATCH = 16

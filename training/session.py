@@ -29,10 +29,10 @@ from mm_perception.bundle import Bundle, Head, save_bundle
 from mm_perception.errors import LabelError, SettingsError, TrainingError
 from mm_perception.features import read_weights, sha256_of
 from mm_perception.pipeline import Pipeline, PipelineSettings
-from training import fit as fitting
+from training.climb import UNLABELLED, Run
 from training.dataset import Dataset, Extractor, load_dataset
 from training.evaluate import Scores, evaluate
-from training.fit import UNLABELLED, TrainingData, check_labels, fit
+from training.fit import TrainingData, check_labels, fit
 from training.interrupt import stoppable
 from training.material import Material, held_out_at_random, split
 from training.recipe import Recipe
@@ -292,7 +292,7 @@ def _fit(
 ) -> Head:
     with _progress(setting.console) as progress, stoppable() as stopping:
         task = progress.add_task(name, total=None)
-        run = fitting.Run(
+        run = Run(
             setting.device,
             checkpoint,
             resume=setting.resume,

@@ -14,9 +14,9 @@ import torch
 from rich.table import Table
 
 from mm_perception.pipeline import PipelineSettings
+from training.climb import UNLABELLED
 from training.dataset import Dataset
 from training.evaluate import Scores
-from training.fit import UNLABELLED
 from training.report import Report, Samples
 
 

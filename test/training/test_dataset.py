@@ -16,8 +16,8 @@ from mm_perception.errors import RecordingError, TrainingError
 from mm_perception.features import BackboneSettings
 from mm_perception.observation import Frame, Modality, Observation
 from mm_perception.pipeline import Pipeline, PipelineSettings
+from training.climb import UNLABELLED
 from training.dataset import Extractor, Source, load_dataset
-from training.fit import UNLABELLED
 from training.recordings.bags import find_recordings
 from training.recordings.sources import BagSource, washington_sources
 

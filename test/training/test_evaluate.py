@@ -7,8 +7,9 @@ import pytest
 import torch
 from test_fit import CPU, data, recipe
 
+from training.climb import Run
 from training.evaluate import Scores, evaluate
-from training.fit import Run, fit
+from training.fit import fit
 
 SCORES = Scores(
     np.array([0, 0, 1, 1]), np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.05, 0.95]])

@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from mm_perception.bundle import Head
 from mm_perception.errors import TrainingError
 from training.checkpoint import load_checkpoint
-from training.fit import UNLABELLED, Progress, Run, TrainingData, _batches, fit
+from training.climb import UNLABELLED, Progress, Run
+from training.fit import TrainingData, fit
 from training.interrupt import StoppedError
 from training.recipe import Optimisation, Recipe
 
@@ -118,20 +119,6 @@ def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
         checkpoint.write_bytes(content)
         with pytest.raises(TrainingError, match=f'{checkpoint}: not a checkpoint'):
             load_checkpoint(checkpoint, 'run', torch.nn.Linear(1, 1), optimizer)
-
-
-def test_every_row_is_gone_through_once_an_epoch_in_another_order_each_time() -> None:
-    labels = torch.full((50,), UNLABELLED)
-    labels[:6] = 1
-    epochs = [list(_batches(labels, Optimisation(batch_size=16), 0, epoch)) for epoch in (0, 1)]
-    for steps in epochs:
-        unlabelled = torch.cat([rows for _, rows in steps])
-        assert set(unlabelled.tolist()) == set(range(6, 50))
-        assert all(sorted(rows.tolist()) == list(range(6)) for rows, _ in steps)
-        assert [len(rows) for _, rows in steps] == [16, 16, 16]  # a last one of 12 is filled up
-    assert not torch.equal(epochs[0][0][1], epochs[1][0][1])
-    again = list(_batches(labels, Optimisation(batch_size=16), 0, 1))
-    assert all(torch.equal(a[1], b[1]) for a, b in zip(epochs[1], again, strict=True))
 
 
 def test_fully_labelled_data_trains_too() -> None:

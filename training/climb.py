@@ -1,0 +1,207 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Climb a semi-supervised objective: which items a step takes, its rate, and what an end keeps."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from mm_perception.models import Objective
+from training.checkpoint import Position, load_checkpoint, save_checkpoint
+from training.interrupt import StoppedError
+from training.recipe import Optimisation
+
+UNLABELLED = -1
+_CHECKPOINT_SECONDS = 120.0
+
+
+class Learner(Protocol):
+    """A model that values a labelled and an unlabelled batch."""
+
+    def objective(
+        self, labelled: Mapping[str, Tensor], y: Tensor, unlabelled: Mapping[str, Tensor]
+    ) -> Objective:
+        """Give the loss to minimise."""
+
+
+@dataclass(frozen=True)
+class Items:
+    """What there is to learn from.
+
+    Attributes:
+        draw: Gives the inputs [B, D_m] by modality of the rows [B], on the run's device. It may
+            give others each time, drawn with torch's own random state.
+        labels: [N] long: each row's class, or ``UNLABELLED``.
+
+    """
+
+    draw: Callable[[Tensor], Mapping[str, Tensor]]
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a fit is, after a step.
+
+    Attributes:
+        done: Steps done.
+        total: Steps of the whole fit.
+        terms: The objective's terms in the last step, on the run's device.
+        epoch_ended: Whether the step was an epoch's last.
+
+    """
+
+    done: int
+    total: int
+    terms: Mapping[str, Tensor]
+    epoch_ended: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a fit is driven, beside its recipe.
+
+    Attributes:
+        device: Where it computes.
+        checkpoint: Where its state is kept while it runs; None keeps none.
+        resume: Whether to go on from the checkpoint.
+        report: Called after each step.
+        stopping: Asked before each step; on True the state is kept and ``StoppedError`` raised.
+
+    """
+
+    device: torch.device
+    checkpoint: Path | None = None
+    resume: bool = False
+    report: Callable[[Progress], None] = lambda _: None
+    stopping: Callable[[], bool] = lambda: False
+
+
+def climb(
+    items: Items,
+    learner: Learner,
+    state: nn.Module,
+    optimisation: Optimisation,
+    run: Run,
+    *,
+    seed: int,
+    identity: str,
+) -> None:
+    """Train a model in place.
+
+    Args:
+        items: What to learn from.
+        learner: The model, on the run's device, in ``train`` mode.
+        state: The module that a checkpoint keeps: the model, or one that it is a part of.
+        optimisation: How.
+        run: Where, and whom to tell.
+        seed: Of the order of the items.
+        identity: Fingerprint of all that the result depends on; a checkpoint of another is refused.
+
+    Raises:
+        TrainingError: A checkpoint that cannot be read or written, or is of another run.
+        StoppedError: ``run.stopping`` said so.
+
+    """
+    optimizer = torch.optim.Adam(
+        [parameter for parameter in state.parameters() if parameter.requires_grad],
+        lr=optimisation.learning_rate,
+        fused=True,
+    )
+    position = Position(identity)
+    if run.resume and run.checkpoint is not None and run.checkpoint.is_file():
+        position = load_checkpoint(run.checkpoint, identity, state, optimizer)
+    labels = items.labels.to(run.device)
+    steps = len(list(batches(items.labels, optimisation, seed, epoch=0)))
+    total, saved_at = optimisation.epochs * steps, time.monotonic()
+    for epoch in range(position.epoch, optimisation.epochs):
+        first = position.step if epoch == position.epoch else 0
+        for step, batch in enumerate(batches(items.labels, optimisation, seed, epoch)):
+            if step < first:
+                continue
+            late = time.monotonic() - saved_at > _CHECKPOINT_SECONDS
+            if (stop := run.stopping()) or late:
+                _keep(run, Position(identity, epoch, step), state, optimizer)
+                saved_at = time.monotonic()
+            if stop:
+                raise StoppedError(_what_is_kept(run))
+            rate = learning_rate(optimisation, epoch * steps + step, total)
+            optimizer.param_groups[0]['lr'] = rate
+            terms = _step(items.draw, learner, optimizer, labels, batch)
+            run.report(Progress(epoch * steps + step + 1, total, terms, step + 1 == steps))
+    # What comes after the fit may be interrupted, too.
+    _keep(run, Position(identity, optimisation.epochs), state, optimizer)
+
+
+def batches(
+    labels: Tensor, optimisation: Optimisation, seed: int, epoch: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Give the rows (labelled, unlabelled) of each step of an epoch, the same at each call.
+
+    An epoch is one pass over the larger of the two sets; the smaller one is gone through again
+    and again, shuffled anew each time.
+    """
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    sets = [torch.nonzero(labels >= 0).flatten(), torch.nonzero(labels < 0).flatten()]
+    sizes = [optimisation.labelled_batch_size, optimisation.batch_size]
+    sizes = [min(size, len(rows)) for size, rows in zip(sizes, sets, strict=True)]
+    steps = max(math.ceil(len(rows) / size) for rows, size in zip(sets, sizes, strict=True) if size)
+    streams = [
+        _stream(rows, steps * size, generator) for rows, size in zip(sets, sizes, strict=True)
+    ]
+    for step in range(steps):
+        labelled, unlabelled = (
+            stream[step * size : (step + 1) * size]
+            for stream, size in zip(streams, sizes, strict=True)
+        )
+        yield labelled, unlabelled
+
+
+def learning_rate(optimisation: Optimisation, done: int, total: int) -> float:
+    """Give the rate of the step after ``done`` of ``total``."""
+    if optimisation.schedule == 'constant':
+        return optimisation.learning_rate
+    return optimisation.learning_rate * 0.5 * (1 + math.cos(math.pi * done / total))
+
+
+def _step(
+    draw: Callable[[Tensor], Mapping[str, Tensor]],
+    learner: Learner,
+    optimizer: torch.optim.Adam,
+    labels: Tensor,
+    batch: tuple[Tensor, Tensor],
+) -> dict[str, Tensor]:
+    labelled, unlabelled = (rows.to(labels.device) for rows in batch)
+    objective = learner.objective(draw(labelled), labels[labelled], draw(unlabelled))
+    optimizer.zero_grad(set_to_none=True)
+    objective.loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+    optimizer.step()
+    return objective.terms
+
+
+def _stream(rows: Tensor, length: int, generator: torch.Generator) -> Tensor:
+    """Repeat rows up to a length, each time in another order."""
+    if not length:
+        return rows[:0]
+    passes = math.ceil(length / len(rows))
+    orders = [torch.randperm(len(rows), generator=generator) for _ in range(passes)]
+    return rows[torch.cat(orders)[:length]]
+
+
+def _keep(run: Run, position: Position, state: nn.Module, optimizer: torch.optim.Adam) -> None:
+    if run.checkpoint is not None:
+        save_checkpoint(run.checkpoint, position, state, optimizer)
+
+
+def _what_is_kept(run: Run) -> str:
+    if run.checkpoint is None:
+        return 'stopped; nothing of this fit is kept'
+    return f'stopped; {run.checkpoint} is kept: the same command with --resume goes on'
