@@ -9,7 +9,8 @@ takes one or several named inputs, under the heads of one distribution (eq. 2 an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -52,15 +53,39 @@ class BatchNorm(nn.BatchNorm1d):
 
     One item has no spread: normalised by itself every unit would be 0, and torch refuses it. It is
     normalised by the running statistics instead, and leaves them as they are.
+
+    Attributes:
+        population: See ``normalised_by_the_first``; None is all rows.
+
     """
+
+    population: int | None = None
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalise [B, D]."""
-        if self.training and len(inputs) == 1:
-            return functional.batch_norm(
-                inputs, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
-            )
-        return super().forward(inputs)
+        if not self.training or (self.population is None and len(inputs) > 1):
+            return super().forward(inputs)
+        mean, variance = self.running_mean, self.running_var
+        if self.population is not None and self.population > 1:
+            variance, mean = torch.var_mean(inputs[: self.population], 0, correction=0)
+        return functional.batch_norm(inputs, mean, variance, self.weight, self.bias, eps=self.eps)
+
+
+@contextmanager
+def normalised_by_the_first(rows: int, module: nn.Module) -> Iterator[None]:
+    """Normalise all rows of a training batch by the statistics of the first ones.
+
+    The running statistics stay as they are: what is tried beside the training batch does not
+    belong to what the networks are trained on.
+    """
+    norms = [norm for norm in module.modules() if isinstance(norm, BatchNorm)]
+    for norm in norms:
+        norm.population = rows
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.population = None
 
 
 def br_layers(inputs: int, hidden: int, count: int, *, batch_norm: bool = True) -> list[nn.Module]:
@@ -117,8 +142,23 @@ class GaussianNetwork(nn.Module):
     def forward(self, **inputs: Tensor) -> Gaussian:
         """Give the distribution for named [B, D]."""
         hidden = self.trunk(**inputs)
-        variance = functional.softplus(self.variance(hidden)) + VARIANCE_FLOOR
-        return gaussian(self.mean(hidden), variance)
+        return gaussian(self.mean(hidden), self.positive(self.variance(hidden)))
+
+    def positive(self, output: Tensor) -> Tensor:
+        """Make a variance of a linear layer's output."""
+        return functional.softplus(output) + VARIANCE_FLOOR
+
+
+class BoundedGaussianNetwork(GaussianNetwork):
+    """log σ² = tanh(f_σ²(f_MLP(·))): eq. 8 of Suzuki & Matsuo, 2016.
+
+    The variance stays between 1/e and e: no encoder can be surer of z than that, and no decoder of
+    a pixel.
+    """
+
+    def positive(self, output: Tensor) -> Tensor:
+        """Make a variance of a linear layer's output."""
+        return output.tanh().exp()
 
 
 class CategoricalNetwork(nn.Module):
@@ -175,6 +215,13 @@ class NetworkTable:
         q_y_a: Trunk of q(y|a), the classifier.
         p_a_zy: Trunk of p(a|z,y), which the appendix calls q(a|z,y).
         q_z_ay: Trunk of q(z|a,y).
+        p_x_zy: Trunk of p(x|z,y) and p(w|z,y), SS-MVAE.
+        q_y_x: Trunk of q(y|x,w), SS-MVAE.
+        q_z_xy: Trunk of q(z|x,w,y), SS-MVAE.
+        p_x_azy: Trunk of p(x|a,z,y), SDGM; the appendix has no SDGM: its trunks are SS-MVAE's
+            with the further inputs, all joined at once as Maaløe et al. (2016) do.
+        q_y_ax: Trunk of q(y|a,x), SDGM.
+        q_z_axy: Trunk of q(z|a,x,y), SDGM.
 
     """
 
@@ -188,6 +235,12 @@ class NetworkTable:
     q_y_a: Layers
     p_a_zy: Layers
     q_z_ay: Layers
+    p_x_zy: Layers
+    q_y_x: Layers
+    q_z_xy: Layers
+    p_x_azy: Layers
+    q_y_ax: Layers
+    q_z_axy: Layers
 
 
 TABLES = {
@@ -202,6 +255,13 @@ TABLES = {
         q_y_a=Layers(before=1),  # a-D512BR
         p_a_zy=Layers(before=0, after=2),  # (z, y)-D512BR-D512BR
         q_z_ay=Layers(before=0, after=2),  # (a, y)-D512BR-D512BR
+        p_x_zy=Layers(before=0, after=2),  # (z, y)-D512BR-D512BR
+        q_y_x=Layers(before=2, after=1),  # (x-D512BR-D512BR, w-D512BR-D512BR)-D512BR
+        # (y, x-D512BR-D512BR, w-D512BR-D512BR)-D512BR
+        q_z_xy=Layers(before=2, after=1, direct=('y',)),
+        p_x_azy=Layers(before=0, after=2),
+        q_y_ax=Layers(before=0, after=2),
+        q_z_axy=Layers(before=0, after=2),
     ),
     'rgbd': NetworkTable(  # A.1.2, whose D1024 for p(x|a) is a misprint: the target has 4,096
         hidden=1024,
@@ -214,6 +274,14 @@ TABLES = {
         q_y_a=Layers(before=1, dropout=0.5),  # a-D1024BR-Dropout0.5
         p_a_zy=Layers(before=1),  # (z-D1024BR, y-D1024BR)
         q_z_ay=Layers(before=1),  # (a-D1024BR, y-D1024BR)
+        p_x_zy=Layers(before=0, after=2),  # (z, y)-D1024BR-D1024BR
+        # (x-D1024BR-D1024BR, w-D1024BR-D1024BR)-D1024BR-Dropout0.5
+        q_y_x=Layers(before=2, after=1, dropout=0.5),
+        # (y, x-D1024BR-D1024BR, w-D1024BR-D1024BR)-D1024BR
+        q_z_xy=Layers(before=2, after=1, direct=('y',)),
+        p_x_azy=Layers(before=0, after=2),
+        q_y_ax=Layers(before=0, after=2, dropout=0.5),
+        q_z_axy=Layers(before=0, after=2),
     ),
 }
 """The paper's two sets of networks, by the name that the settings give them."""
