@@ -144,7 +144,7 @@ def load_backbone(settings: BackboneSettings, path: Path | None = None) -> Backb
         cut = _cut(network, settings)
         fingerprint = _sha256_of_values(cut)
     else:
-        file = path or _cached(settings)
+        file = path or cached_weights(settings)
         source = str(file)
         _load_weights(network, file, settings)
         cut = _cut(network, settings)
@@ -222,7 +222,7 @@ def _cut(network: nn.Module, settings: BackboneSettings) -> nn.Module:
     return cut.eval()
 
 
-def _cached(settings: BackboneSettings) -> Path:
+def cached_weights(settings: BackboneSettings) -> Path:
     """Find torchvision's ImageNet weights where torch keeps what it has downloaded."""
     weights = torchvision.models.get_model_weights(settings.name)['DEFAULT']
     path = Path(torch.hub.get_dir(), 'checkpoints', weights.url.rsplit('/', 1)[-1])

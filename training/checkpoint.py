@@ -89,10 +89,19 @@ def load_checkpoint(
         index, name = key.split('.')
         packed['state'].setdefault(int(index), {})[name] = value
     optimizer.load_state_dict(packed)
+    _lay_out_like_parameters(optimizer)
     torch.set_rng_state(tensors['random.cpu'])
     if torch.cuda.is_available() and 'random.cuda' in tensors:
         torch.cuda.set_rng_state(tensors['random.cuda'])
     return position
+
+
+def _lay_out_like_parameters(optimizer: torch.optim.Optimizer) -> None:
+    """Give moments the strides of their parameters; fused Adam walks both as they lie in memory."""
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if value.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter).copy_(value)
 
 
 def _part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

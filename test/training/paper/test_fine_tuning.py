@@ -1,0 +1,159 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""A backbone learns from labelled images, and what it learned is a weights file like any other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from safetensors.torch import load_file, save_file
+
+from mm_perception.errors import SettingsError, TrainingError, WeightsError
+from mm_perception.features import BackboneSettings, load_backbone, sha256_of
+from mm_perception.observation import Modality
+from mm_perception.pipeline import Pipeline, PipelineSettings
+from training.climb import Progress, Run
+from training.interrupt import StoppedError
+from training.paper.fine_tuning import FineTuning, LabelledImages, fine_tune
+from training.recordings.washington import find_crops
+
+SPEC = BackboneSettings(name='squeezenet1_0', weights='file')
+SHORT = FineTuning(epochs=2, batch_size=4, learning_rate=1e-3)
+CPU = Run(torch.device('cpu'))
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights file of untrained values: what matters here is that the file is there."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = torchvision.models.get_model('squeezenet1_0', weights=None)
+    path = tmp_path_factory.mktemp('weights') / 'squeezenet.safetensors'
+    save_file(network.state_dict(), path)
+    return path
+
+
+def pictures(count: int = 12, size: int = 40) -> LabelledImages:
+    """Lying and standing stripes, of any colour."""
+    random = np.random.default_rng(0)
+    labels = torch.arange(count) % 2
+    images = np.empty((count, size, size, 3), np.uint8)
+    for image, label in zip(images, labels.tolist(), strict=True):
+        stripes = (np.arange(size) // 6 % 2)[:, None, None] * random.integers(90, 255, 3)
+        image[:] = np.swapaxes(stripes, 0, 1) if label else stripes
+    return LabelledImages(images, labels, ('lying', 'standing'))
+
+
+def test_training_raises_accuracy_and_gives_other_features(tmp_path: Path, weights: Path) -> None:
+    steps: list[Progress] = []
+    how = SHORT.model_copy(update={'epochs': 10})
+    tuned = fine_tune(SPEC, weights, pictures(), how, replace(CPU, report=steps.append), tmp_path)
+    first, last = steps[:2], steps[-2:]
+    assert (steps[-1].done, steps[-1].total) == (30, 30)
+    assert sum(p.terms['cross_entropy'] for p in last) < sum(
+        p.terms['cross_entropy'] for p in first
+    )
+    assert tuned.accuracy == 1.0
+    images = torch.from_numpy(pictures().images)
+    before = load_backbone(SPEC, weights)(images)
+    after = load_backbone(tuned.settings(SPEC), tuned.path)(images)  # its fingerprint is checked
+    assert after.min() >= 0
+    assert not torch.allclose(before, after, atol=1e-2)
+
+
+def test_file_is_the_whole_network_with_its_own_fingerprint(tmp_path: Path, weights: Path) -> None:
+    tuned = fine_tune(SPEC, weights, pictures(), SHORT, CPU, tmp_path)
+    assert tuned.sha256 == sha256_of(tuned.path)
+    before, after = load_file(weights), load_file(tuned.path)
+    assert before.keys() == after.keys()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {name for name in before if name.startswith('features.')}
+    assert list(tmp_path.iterdir()) == [tuned.path]  # no checkpoint is left behind
+
+
+def test_same_inputs_give_the_same_file_once(tmp_path: Path, weights: Path) -> None:
+    one = fine_tune(SPEC, weights, pictures(), SHORT, CPU, tmp_path / 'one')
+    again = fine_tune(SPEC, weights, pictures(), SHORT, CPU, tmp_path / 'again')
+    assert (one.sha256, one.path.name, one.reused) == (again.sha256, again.path.name, False)
+    kept = fine_tune(SPEC, weights, pictures(), SHORT, CPU, tmp_path / 'one')
+    assert (kept.sha256, kept.accuracy, kept.reused) == (one.sha256, one.accuracy, True)
+    other = SHORT.model_copy(update={'seed': 1})
+    assert fine_tune(SPEC, weights, pictures(), other, CPU, tmp_path / 'one').sha256 != one.sha256
+    one.path.write_bytes(one.path.read_bytes()[:1000])  # damaged: made anew
+    mended = fine_tune(SPEC, weights, pictures(), SHORT, CPU, tmp_path / 'one')
+    assert (mended.sha256, mended.reused) == (one.sha256, False)
+
+
+def test_stopped_run_goes_on_where_it_was(tmp_path: Path, weights: Path) -> None:
+    whole = fine_tune(SPEC, weights, pictures(), SHORT, CPU, tmp_path / 'whole')
+    asked = iter([False, False, False, True])
+    stopping = replace(CPU, stopping=lambda: next(asked))
+    with pytest.raises(StoppedError):
+        fine_tune(SPEC, weights, pictures(), SHORT, stopping, tmp_path / 'parts')
+    steps: list[Progress] = []
+    going_on = replace(CPU, report=steps.append)
+    rest = fine_tune(SPEC, weights, pictures(), SHORT, going_on, tmp_path / 'parts')
+    assert [step.done for step in steps] == [4, 5, 6]
+    assert rest.sha256 == whole.sha256
+
+
+@pytest.mark.parametrize(
+    ('spec', 'change', 'error', 'cause'),
+    [
+        ({'weights': 'random'}, {}, SettingsError, 'random weights are nothing to fine-tune'),
+        ({'name': 'resnet18'}, {}, WeightsError, 'does not fit the backbone resnet18'),
+        ({'layer': 'nothing'}, {}, SettingsError, "has no layer 'nothing'"),
+        ({}, {'labels': torch.zeros(12, dtype=torch.long)}, TrainingError, '12 of 1 class'),
+        ({}, {'labels': torch.arange(12)}, TrainingError, 'not all from 0 to 1'),
+        ({}, {'labels': torch.arange(3) % 2}, TrainingError, 'with 3 labels'),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused(
+    tmp_path: Path,
+    weights: Path,
+    spec: dict[str, str],
+    change: dict[str, torch.Tensor],
+    error: type[Exception],
+    cause: str,
+) -> None:
+    given = SPEC.model_copy(update=spec), weights, replace(pictures(), **change)
+    with pytest.raises(error, match=cause):
+        fine_tune(*given, SHORT, CPU, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_missing_weights_are_named(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=f'^{tmp_path / "none.pth"}: no such weights file'):
+        fine_tune(SPEC, tmp_path / 'none.pth', pictures(), SHORT, CPU, tmp_path)
+
+
+def test_real_weights_learn_apples_from_balls_by_depth(shared_data: Path, tmp_path: Path) -> None:
+    crops = [
+        crop
+        for crop in find_crops(shared_data / 'uw_rgbd', every=100)
+        if crop.instance in ('apple_1', 'ball_2')
+    ]
+    settings = PipelineSettings.model_validate(
+        {
+            'region': {'kind': 'full'},
+            'preprocessing': {'size': 80},
+            'backbones': {'depth': SPEC},
+        }
+    )
+    file = shared_data / 'weights/squeezenet1_0_imagenet.fp16.safetensors'
+    pipeline = Pipeline(settings, dict.fromkeys(settings.modalities, file))
+    images = np.stack([pipeline.prepare(crop.observation())[Modality.DEPTH] for crop in crops])
+    labels = torch.tensor([int(crop.category == 'ball') for crop in crops])
+    how = FineTuning(epochs=10, batch_size=8, learning_rate=1e-4)
+    accuracies: list[float] = []
+    run = replace(CPU, report=lambda p: accuracies.append(float(p.terms['accuracy'])))
+    tuned = fine_tune(
+        SPEC, file, LabelledImages(images, labels, ('apple', 'ball')), how, run, tmp_path
+    )
+    assert tuned.accuracy > np.mean(accuracies[:3])
+    assert tuned.accuracy >= 0.9

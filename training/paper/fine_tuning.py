@@ -1,0 +1,252 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Fine-tune a backbone on labelled images, and keep it as a weights file.
+
+Suzuki & Matsuo 2018, §4.1.2: a network trained on ImageNet, one copy a modality, learns on from the
+labelled items alone (Adam, 1e-5, 200 epochs); the values of the layer that it is cut at (VGG16: fc1
+after its ReLU) are the features. Here that layer's values go through dropout to a linear classifier
+that is thrown away afterwards. Dropout apart, all layers stay in ``eval`` mode: batch
+normalisation, which VGG16 does not have, keeps the statistics of ImageNet's million images.
+
+The file holds the whole network by torchvision's names, so that it serves wherever a backbone's
+weights file does; its SHA-256 is its fingerprint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mm_perception.errors import SettingsError, TrainingError
+from mm_perception.features import (
+    Backbone,
+    BackboneSettings,
+    cached_weights,
+    dimension,
+    load_backbone,
+    read_weights,
+    sha256_of,
+)
+from mm_perception.models import Objective
+from training.climb import Items, Run, climb
+from training.recipe import Optimisation
+
+_INPUT = 'images'
+_CHUNK = 64
+
+
+class FineTuning(BaseModel):
+    """How a backbone is fine-tuned; the defaults are the paper's (§4.1.2) where it names one."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    epochs: PositiveInt = Field(200, description='Passes over the labelled images.')
+    learning_rate: PositiveFloat = Field(1e-5, description="Adam's.")
+    batch_size: PositiveInt = Field(32, description='Images a step; the paper names none.')
+    dropout: float = Field(
+        0.5, ge=0, lt=1, description="Between features and classifier, as in VGG16's own."
+    )
+    seed: int = Field(0, ge=0, lt=2**32, description='Of classifier, dropout and order.')
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """What a backbone learns from.
+
+    Attributes:
+        images: [N, S, S, 3] uint8, red first: the network's input.
+        labels: [N] long, each an index of ``classes``.
+        classes: The class names.
+
+    """
+
+    images: NDArray[np.uint8]
+    labels: Tensor
+    classes: tuple[str, ...]
+
+    def fingerprint(self) -> str:
+        """Identify the data."""
+        digest = hashlib.sha256(repr((self.classes, self.images.shape)).encode())
+        digest.update(self.labels.numpy().tobytes())
+        digest.update(self.images.tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """A fine-tuned backbone.
+
+    Attributes:
+        path: Its weights, ``.safetensors``.
+        sha256: The file's fingerprint.
+        accuracy: The share of its own training images that it classified rightly at the end.
+        reused: Whether it was there already, made from the same in the same way.
+
+    """
+
+    path: Path
+    sha256: str
+    accuracy: float
+    reused: bool = False
+
+    def settings(self, of: BackboneSettings) -> BackboneSettings:
+        """Name it as a pipeline's backbone."""
+        return of.model_copy(update={'weights': 'file', 'sha256': self.sha256})
+
+
+class _Classifier(nn.Module):
+    """Backbone, dropout and a linear layer; learned by cross entropy."""
+
+    def __init__(self, backbone: Backbone, features: int, classes: int, dropout: float) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(features, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Give the logits [B, K] of [B, S, S, 3] uint8."""
+        logits: Tensor = self.linear(self.dropout(self.backbone(images)))
+        return logits
+
+    def objective(
+        self, labelled: Mapping[str, Tensor], y: Tensor, _unlabelled: Mapping[str, Tensor]
+    ) -> Objective:
+        """Value the labelled images, [B, S, S, 3] uint8; there are no others."""
+        logits = self(labelled[_INPUT])
+        loss = functional.cross_entropy(logits, y)
+        right = (logits.detach().argmax(-1) == y).float().mean()
+        return Objective(loss, {'cross_entropy': loss.detach(), 'accuracy': right})
+
+
+def fine_tune(
+    spec: BackboneSettings,
+    weights: Path | None,
+    labelled: LabelledImages,
+    how: FineTuning,
+    run: Run,
+    folder: Path,
+) -> FineTuned:
+    """Fine-tune a copy of a backbone; where the folder has the same one already, take that.
+
+    A run that was stopped goes on from the checkpoint that it left in the folder.
+
+    Args:
+        spec: The backbone; its weights have to be trained ones.
+        weights: Their file; None takes ImageNet's from the torch cache.
+        labelled: What to learn from: at least two classes.
+        how: How.
+        run: Where, and whom to tell: progress with the terms ``cross_entropy`` and ``accuracy``
+            of each step's images. Its ``checkpoint`` and ``resume`` are not asked.
+        folder: Where the file is put, named by all that it depends on.
+
+    Raises:
+        SettingsError: The backbone is to have random weights, or is unknown.
+        TrainingError: The images do not suffice, or the file cannot be written.
+        WeightsError: The weights are missing or do not fit.
+        StoppedError: ``run.stopping`` said so.
+
+    """
+    _check(spec, labelled)
+    source = weights or cached_weights(spec)
+    backbone = load_backbone(spec, source)
+    identity = _identity(spec, backbone.sha256, labelled, how)
+    path = folder / f'{spec.name}-{identity[:16]}.safetensors'
+    if (kept := _kept(path, identity)) is not None:
+        return kept
+    torch.manual_seed(how.seed)
+    features = dimension(backbone, labelled.images.shape[1])
+    network = _Classifier(backbone, features, len(labelled.classes), how.dropout)
+    network.to(run.device).requires_grad_(True)
+    images = torch.from_numpy(labelled.images).to(run.device)
+    checkpoint = path.with_suffix('.checkpoint')
+    climb(
+        Items(lambda rows: {_INPUT: images[rows]}, labelled.labels),
+        network,
+        network,
+        Optimisation(
+            epochs=how.epochs, labelled_batch_size=how.batch_size, learning_rate=how.learning_rate
+        ),
+        replace(run, checkpoint=checkpoint, resume=True),
+        seed=how.seed,
+        identity=identity,
+    )
+    accuracy = _accuracy(network.eval(), images, labelled.labels)
+    _write(path, read_weights(source), backbone.cpu(), {'run': identity, 'accuracy': accuracy})
+    checkpoint.unlink(missing_ok=True)
+    return FineTuned(path, sha256_of(path), accuracy)
+
+
+def _check(spec: BackboneSettings, labelled: LabelledImages) -> None:
+    if spec.weights == 'random':
+        raise SettingsError(
+            f'backbone {spec.name}: random weights are nothing to fine-tune; give imagenet '
+            'or a weights file'
+        )
+    images, labels, K = labelled.images, labelled.labels, len(labelled.classes)
+    if images.ndim != 4 or images.dtype != np.uint8 or len(images) != len(labels):  # noqa: PLR2004 - [N, S, S, 3]
+        raise TrainingError(
+            f'fine-tuning images: {images.shape} {images.dtype} with {len(labels)} labels; '
+            'give [N, S, S, 3] uint8 and N labels'
+        )
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < K:
+        raise TrainingError(f'fine-tuning labels: not all from 0 to {K - 1}, one a class')
+    if (found := len(set(labels.tolist()))) < 2:  # noqa: PLR2004 - one class needs no classifier
+        raise TrainingError(
+            f'fine-tuning labels: {len(labels)} of {found} class; label images of at least two'
+        )
+
+
+def _identity(
+    spec: BackboneSettings, sha256: str, labelled: LabelledImages, how: FineTuning
+) -> str:
+    depends = [spec.name, spec.layer, sha256, labelled.fingerprint(), how.model_dump(mode='json')]
+    return hashlib.sha256(json.dumps(depends).encode()).hexdigest()
+
+
+def _kept(path: Path, identity: str) -> FineTuned | None:
+    """Find an earlier run's file; None when there is none, or a damaged one."""
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework='pt') as file:
+            about = json.loads((file.metadata() or {})['about'])
+    except (OSError, SafetensorError, KeyError, ValueError):
+        return None
+    if about['run'] != identity:
+        return None
+    return FineTuned(path, sha256_of(path), about['accuracy'], reused=True)
+
+
+def _accuracy(network: _Classifier, images: Tensor, labels: Tensor) -> float:
+    with torch.inference_mode():
+        found = torch.cat([network(part).argmax(-1).cpu() for part in torch.split(images, _CHUNK)])
+    return float((found == labels).float().mean())
+
+
+def _write(
+    path: Path, state: dict[str, Tensor], backbone: Backbone, about: dict[str, object]
+) -> None:
+    """Write the whole network: what was not tuned, after the cut, as it was."""
+    tensors = {name: value.float() if value.is_floating_point() else value
+               for name, value in state.items()} | backbone.network.state_dict()  # fmt: skip
+    tensors = {name: value.contiguous() for name, value in tensors.items()}
+    partial = path.with_name(f'{path.name}.{os.getpid()}')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, partial, {'about': json.dumps(about)})
+        os.replace(partial, path)  # noqa: PTH105 - the atomic call, by its name
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(f'{path}: the fine-tuned weights cannot be kept: {error}') from error
