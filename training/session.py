@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,14 +13,6 @@ from pathlib import Path
 import torch
 import yaml
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from safetensors.torch import save_file
 
 from mm_perception.bundle import Bundle, Head, save_bundle
@@ -35,6 +25,7 @@ from training.evaluate import Scores, evaluate
 from training.fit import TrainingData, check_labels, fit
 from training.interrupt import stoppable
 from training.material import Material, held_out_at_random, split
+from training.progress import progress_bars
 from training.recipe import Recipe
 from training.report import write_report
 from training.summary import About, make_report, random_weights, version, versions
@@ -257,7 +248,7 @@ def _refuse_overlap(train: Material, test: Material) -> None:
 
 
 def _extracted(material: Material, pipeline: Pipeline, every: int, setting: Setting) -> Dataset:
-    with _progress(setting.console) as progress:
+    with progress_bars(setting.console) as progress:
         task = progress.add_task('features', total=None)
         extractor = Extractor(
             pipeline, setting.cache, every, lambda done: progress.advance(task, done)
@@ -290,7 +281,7 @@ def _thin_out(data: TrainingData, share: float | None, seed: int) -> TrainingDat
 def _fit(
     data: TrainingData, recipe: Recipe, setting: Setting, name: str, checkpoint: Path | None
 ) -> Head:
-    with _progress(setting.console) as progress, stoppable() as stopping:
+    with progress_bars(setting.console) as progress, stoppable() as stopping:
         task = progress.add_task(name, total=None)
         run = Run(
             setting.device,
@@ -377,16 +368,3 @@ def _facts(
 
 def _labelled(data: TrainingData) -> int:
     return int((data.labels != UNLABELLED).sum())
-
-
-@contextmanager
-def _progress(console: Console) -> Iterator[Progress]:
-    columns = (
-        TextColumn('{task.description}'),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        yield progress
