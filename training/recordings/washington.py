@@ -9,6 +9,7 @@ Source: Lai, Bo, Ren, Fox: A Large-Scale Hierarchical Multi-View RGB-D Object Da
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -53,6 +54,11 @@ class Crop:
     rgb: Path
     depth: Path
 
+    @property
+    def stamp(self) -> int:
+        """A time in ns for it: in the order of the videos, which never mix."""
+        return self.sequence * _SEQUENCE_NS + self.frame * _FRAME_NS
+
     def observation(self) -> Observation:
         """Read both crops; the stamp orders them as the videos do, the frame_id is the file's stem.
 
@@ -69,13 +75,12 @@ class Crop:
         return Observation.of(rgb, depth)
 
     def _frame(self, modality: Modality, path: Path) -> Frame:
-        stamp = self.sequence * _SEQUENCE_NS + self.frame * _FRAME_NS
         try:
             data = np.frombuffer(path.read_bytes(), np.uint8)
             # A PNG file is what a compressed image message holds, and is read the same way.
             header = SimpleNamespace(frame_id=path.name.removesuffix('.png'))
             message = SimpleNamespace(header=header, format='png', data=data)
-            return frame_from_message(message, modality, stamp)
+            return frame_from_message(message, modality, self.stamp)
         except (ImageError, OSError) as error:
             raise RecordingError(
                 f'{path}: cannot be read: {error}; unpack the data set again'
@@ -91,17 +96,19 @@ def find_crops(root: Path, every: int = 1) -> list[Crop]:
             frames 1, 6, 11, … of the published evaluation.
 
     Raises:
-        RecordingError: The folder is not laid out so, or a colour crop has no depth crop.
+        RecordingError: The folder is not laid out so, or colour crops have no depth crop.
         SettingsError: ``every`` is less than 1.
 
     """
     if every < 1:
         raise SettingsError(f'every: {every} is not allowed; 1 or more')
     folders = _instance_folders(root)
-    crops = [crop for folder in folders for crop in thinned(_crops(folder), every)]
+    crops = [crop for folder in folders for crop in _crops(folder)]
     if not crops:
         raise RecordingError(f'{root}: no *{_RGB_SUFFIX} in its instance folders')
-    return crops
+    _check_depth(crops)
+    by_instance = itertools.groupby(crops, key=lambda crop: crop.rgb.parent)
+    return [crop for _, group in by_instance for crop in thinned(list(group), every)]
 
 
 def read_trials(path: Path) -> list[frozenset[str]]:
@@ -198,10 +205,20 @@ def _crop(rgb: Path, instance: str) -> Crop:
             f'{rgb}: not named {instance}_<sequence>_<frame>{_RGB_SUFFIX}; move it away'
         )
     depth = rgb.with_name(stem + _DEPTH_SUFFIX)
-    if not depth.is_file():
-        raise RecordingError(f'{rgb}: its {depth.name} is missing; unpack the data set again')
     return Crop(
         parts['category'], instance, int(parts['sequence']), int(parts['frame']), rgb, depth
+    )
+
+
+def _check_depth(crops: Sequence[Crop]) -> None:
+    """Refuse colour without depth: what a test set lacks would go unnoticed in its score."""
+    missing = [crop for crop in crops if not crop.depth.is_file()]
+    if not missing:
+        return
+    others = f', and those of {len(missing) - 1} other colour crops' if missing[1:] else ''
+    raise RecordingError(
+        f'{missing[0].rgb}: its {missing[0].depth.name} is missing{others} '
+        f'({len(missing)} of {len(crops)}); unpack the data set again'
     )
 
 

@@ -142,6 +142,24 @@ def test_crop_without_depth_is_refused(tmp_path: Path) -> None:
         find_crops(tmp_path)
 
 
+def test_every_crop_without_depth_is_counted(tmp_path: Path) -> None:
+    for frame in range(1, 6):
+        write_crop(tmp_path, 'apple_1', 1, frame)
+    write_crop(tmp_path, 'ball_2', 1, 6)
+    for path in tmp_path.rglob('*_depthcrop.png'):
+        if path.parent.name == 'ball_2' or path.name in (
+            'apple_1_1_3_depthcrop.png',  # also one that every fifth frame would not take
+            'apple_1_1_5_depthcrop.png',
+        ):
+            path.unlink()
+    with pytest.raises(RecordingError) as caught:
+        find_crops(tmp_path, every=5)
+    assert str(caught.value) == (
+        f'{tmp_path}/apple/apple_1/apple_1_1_3_crop.png: its apple_1_1_3_depthcrop.png is missing, '
+        'and those of 2 other colour crops (3 of 6); unpack the data set again'
+    )
+
+
 @pytest.mark.parametrize('suffix', ['crop', 'depthcrop'])
 @pytest.mark.parametrize('kept', [0, 7, 20, -1])
 def test_unreadable_png_is_named(tmp_path: Path, suffix: str, kept: int) -> None:
