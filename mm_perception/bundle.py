@@ -26,8 +26,7 @@ from torch import Tensor, nn
 
 from mm_perception.errors import BundleError
 from mm_perception.features import sha256_of
-from mm_perception.models import ModelSettings, build_model
-from mm_perception.models.ss_hmvae import SSHMVAE
+from mm_perception.models import ModelSettings, SemiSupervised, build_model
 from mm_perception.observation import UNKNOWN, Modality
 from mm_perception.pipeline import PipelineSettings
 from mm_perception.scaling import Scaling
@@ -81,7 +80,7 @@ class Head(nn.Module):
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
         self.scaling = Scaling(settings.modalities)
-        self.model: SSHMVAE = build_model(settings)
+        self.model: SemiSupervised = build_model(settings)
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Give the class probabilities [N, K] for any modalities' features, [N, D] each."""

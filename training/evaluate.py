@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mm_perception.bundle import Head
-from mm_perception.models import SSHMVAEKL
+from mm_perception.models import SSHMVAEKL, zero_fill
 from mm_perception.observation import Modality, mode_of
 
 ZERO_FILL = 'zero fill'
@@ -88,26 +88,29 @@ def evaluate(
     for choice in choices:
         chosen = {name: features[name] for name in choice}
         mode = mode_of(Modality(name) for name in choice)
-        scores[mode] = _score(head, chosen, truth, device, zero_fill=False)
+        scores[mode] = _score(head, chosen, truth, device)
         if len(choice) < len(names) and isinstance(head.model, SSHMVAEKL):
-            filled = _score(head, chosen, truth, device, zero_fill=True)
+            filled = _score(head, chosen, truth, device, filled=True)
             scores[f'{mode}, {ZERO_FILL}'] = filled
     head.cpu()
     return {mode: scores[mode] for mode in sorted(scores, key=_order)}
 
 
 def _score(
-    head: Head, features: dict[str, Tensor], truth: Tensor, device: torch.device, *, zero_fill: bool
+    head: Head,
+    features: dict[str, Tensor],
+    truth: Tensor,
+    device: torch.device,
+    *,
+    filled: bool = False,
 ) -> Scores:
     parts = []
     with torch.inference_mode():
         for start in range(0, len(truth), _CHUNK):
             part = {n: v[start : start + _CHUNK].to(device) for n, v in features.items()}
-            if zero_fill:
-                assert isinstance(head.model, SSHMVAEKL)  # the caller's check  # noqa: S101
-                parts.append(head.model.zero_fill_probabilities(head.scaling(part)).cpu())
-            else:
-                parts.append(head(part).cpu())
+            scaled = head.scaling(part)
+            given = zero_fill(head.model, scaled) if filled else scaled
+            parts.append(head.model.probabilities(given).cpu())
     return Scores(truth.numpy(), torch.cat(parts).double().numpy())
 
 

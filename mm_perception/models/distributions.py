@@ -39,6 +39,16 @@ def standard_gaussian(like: Gaussian) -> Gaussian:
     return gaussian(torch.zeros_like(like.mean), torch.ones_like(like.mean))
 
 
+def drawn(q: Gaussian, noise: Tensor) -> Tensor:
+    """Reparameterise: the sample μ + σ ⊙ ε for noise ε ~ N(0, I)."""
+    return q.base_dist.loc + noise * q.base_dist.scale
+
+
+def without_gradient(q: Gaussian) -> Gaussian:
+    """Give the same distribution, through which nothing learns."""
+    return gaussian(q.mean.detach(), q.variance.detach())
+
+
 def bernoulli(logits: Tensor) -> Independent[Bernoulli]:
     """Bern(sigmoid(logits)) for each unit of the last axis (eq. 3).
 

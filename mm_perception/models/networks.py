@@ -257,8 +257,7 @@ TABLES = {
         q_z_ay=Layers(before=0, after=2),  # (a, y)-D512BR-D512BR
         p_x_zy=Layers(before=0, after=2),  # (z, y)-D512BR-D512BR
         q_y_x=Layers(before=2, after=1),  # (x-D512BR-D512BR, w-D512BR-D512BR)-D512BR
-        # (y, x-D512BR-D512BR, w-D512BR-D512BR)-D512BR
-        q_z_xy=Layers(before=2, after=1, direct=('y',)),
+        q_z_xy=Layers(before=2, after=1, direct=('y',)),  # as q_y_x, and y as it is
         p_x_azy=Layers(before=0, after=2),
         q_y_ax=Layers(before=0, after=2),
         q_z_axy=Layers(before=0, after=2),
@@ -275,10 +274,9 @@ TABLES = {
         p_a_zy=Layers(before=1),  # (z-D1024BR, y-D1024BR)
         q_z_ay=Layers(before=1),  # (a-D1024BR, y-D1024BR)
         p_x_zy=Layers(before=0, after=2),  # (z, y)-D1024BR-D1024BR
-        # (x-D1024BR-D1024BR, w-D1024BR-D1024BR)-D1024BR-Dropout0.5
+        # q(y|x,w) is (x-D1024BR-D1024BR, w-D1024BR-D1024BR)-D1024BR-Dropout0.5
         q_y_x=Layers(before=2, after=1, dropout=0.5),
-        # (y, x-D1024BR-D1024BR, w-D1024BR-D1024BR)-D1024BR
-        q_z_xy=Layers(before=2, after=1, direct=('y',)),
+        q_z_xy=Layers(before=2, after=1, direct=('y',)),  # as q_y_x, and y as it is
         p_x_azy=Layers(before=0, after=2),
         q_y_ax=Layers(before=0, after=2, dropout=0.5),
         q_z_axy=Layers(before=0, after=2),

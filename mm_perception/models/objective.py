@@ -69,3 +69,18 @@ def stacked(
 def mean(rows: Tensor) -> Tensor:
     """Mean of [B], and 0 of an empty batch."""
     return rows.sum() / max(len(rows), 1)
+
+
+def weighed(L: Tensor, U: Tensor, log_q_y: Tensor, alpha: float) -> Objective:
+    """Value −J: the mean over D_L of L + α log q(y|·), and the mean over D_U of U (eq. 6 and 7).
+
+    Args:
+        L: [N] labelled bounds.
+        U: [M] unlabelled bounds.
+        log_q_y: [N] log-likelihoods of the labels under the classifier.
+        alpha: α.
+
+    """
+    terms = {'L': mean(L), 'U': mean(U), 'log_q_y': mean(log_q_y)}
+    J = terms['L'] + alpha * terms['log_q_y'] + terms['U']
+    return Objective(-J, {name: term.detach() for name, term in terms.items()})

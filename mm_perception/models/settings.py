@@ -37,7 +37,9 @@ class ModelSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra='forbid')
 
-    name: Literal['ss_hmvae', 'ss_hmvae_kl'] = Field('ss_hmvae_kl', description='The model.')
+    name: Literal['m2', 'sdgm', 'ss_mvae', 'ss_hmvae', 'ss_hmvae_kl'] = Field(
+        'ss_hmvae_kl', description='The model.'
+    )
     networks: Literal['mnist', 'rgbd'] = Field(
         'rgbd',
         description="The paper's table of networks: for pixels in [0, 1], or for features ≥ 0.",
@@ -53,12 +55,17 @@ class ModelSettings(BaseModel):
     beta: Weight = Field(
         1.0, description='Weight of the KL to the single-modality encoders (eq. 13).'
     )
-    label_inference: Literal['gumbel', 'sum'] = Field(
+    label_inference: Literal['gumbel', 'sum', 'local_expectation'] = Field(
         'gumbel',
         description=(
-            'How an unlabelled bound averages over y: one Gumbel-softmax sample, as the paper, or '
-            'the exact sum, for which p(a|z,y) and q(z|a,y) run once a class.'
+            'How an unlabelled bound averages over y: one Gumbel-softmax sample, as the paper; the '
+            'exact sum, for which the networks that take y run once a class; or the local '
+            'expectation gradient, for which they do so without a backward pass.'
         ),
+    )
+    stop_gradient: bool = Field(
+        False,
+        description='J_div trains only the single-modality encoders: no gradient into q_φ(a|x).',
     )
     temperature: float = Field(
         0.1,

@@ -28,25 +28,31 @@ Whatever has a closed form is not sampled: KL(q(z|a,y) ‖ p(z)), the entropies 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import kl_divergence
-from torch.nn.functional import gumbel_softmax, one_hot
+from torch.nn.functional import one_hot
 
-from mm_perception.models.distributions import Gaussian, entropy, standard_gaussian
+from mm_perception.models.distributions import (
+    Gaussian,
+    drawn,
+    entropy,
+    standard_gaussian,
+)
+from mm_perception.models.label_inference import expected_bounds
+from mm_perception.models.missing import zero_fill
 from mm_perception.models.networks import TABLES, CategoricalNetwork, GaussianNetwork, Trunk
-from mm_perception.models.objective import Objective, mean, stacked
+from mm_perception.models.objective import Objective, stacked, weighed
+from mm_perception.models.semi_supervised import SemiSupervised
 from mm_perception.models.settings import ModelSettings
 
 
-class SSHMVAE(nn.Module):
+class SSHMVAE(SemiSupervised):
     """SS-HMVAE; a missing modality is filled with zeros, the paper's baseline.
 
     Attributes:
-        settings: What it was built from.
-        modalities: Dimensions by name, in the order of the names.
         q_a: q_φ(a|x), the joint encoder.
         p_x_a: p_θ(x_m|a) by modality.
         q_y_a: q_φ(y|a), the classifier.
@@ -56,10 +62,8 @@ class SSHMVAE(nn.Module):
     """
 
     def __init__(self, settings: ModelSettings) -> None:
-        super().__init__()
+        super().__init__(settings)
         table, widths, K = TABLES[settings.networks], settings.widths, settings.classes
-        self.settings = settings
-        self.modalities = dict(sorted(settings.modalities.items()))
         A, Z = {'a': widths.a}, {'z': widths.z}
         y = {'y': K}
         self.q_a = GaussianNetwork(Trunk(self.modalities, widths.hidden, table.q_a), widths.a)
@@ -76,20 +80,7 @@ class SSHMVAE(nn.Module):
     def objective(
         self, labelled: Mapping[str, Tensor], y: Tensor, unlabelled: Mapping[str, Tensor]
     ) -> Objective:
-        """Value −J on a labelled and an unlabelled batch, either of which may be empty.
-
-        Args:
-            labelled: [N, D_m] by modality; an empty mapping is N = 0.
-            y: [N] long, the labelled items' classes.
-            unlabelled: [M, D_m] by modality; an empty mapping is M = 0.
-
-        Returns:
-            The loss, and the terms ``L``, ``U`` and ``log_q_y``.
-
-        Raises:
-            ValueError: See ``stacked``.
-
-        """
+        """Value −J (eq. 7) on a labelled and an unlabelled batch."""
         x = stacked(labelled, y, unlabelled, self.modalities)
         return self.bounds(x, self.q_a(**x), y)
 
@@ -103,70 +94,30 @@ class SSHMVAE(nn.Module):
 
         log_p_x = torch.stack([self.p_x_a[m](a=a).log_prob(x[m]) for m in self.modalities])
         jmvae = log_p_x.sum(0) + entropy(q_a)  # second to fourth term of eq. 10
-        m2_labelled, m2_unlabelled = self.m2(a, label, q_y.logits[N:])
+        m2_labelled, m2_unlabelled = expected_bounds(self, {'a': a}, label, q_y.logits[N:])
 
-        L = mean(jmvae[:N] + m2_labelled)
-        U = mean(jmvae[N:] + m2_unlabelled + entropy(q_y)[N:])
-        classifier = mean(log_q_y)
-        J = L + self.settings.alpha * classifier + U
-        terms = {'L': L.detach(), 'U': U.detach(), 'log_q_y': classifier.detach()}
-        return Objective(-J, terms)
+        L = jmvae[:N] + m2_labelled
+        U = jmvae[N:] + m2_unlabelled + entropy(q_y)[N:]
+        return weighed(L, U, log_q_y, self.settings.alpha)
 
-    def m2(self, a: Tensor, label: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """First term of eq. 10: the bound on log p(a,y); where y is hidden, its mean.
-
-        Each unlabelled item is tried with H labels: with one, drawn from q(y|a) by Gumbel-softmax,
-        or with every class, weighted by q(y|a). Of the latter, batch normalisation in the two
-        networks sees every item in every class.
-
-        Args:
-            a: [N + M, A].
-            label: [N, K] one-hot, of the first N rows.
-            logits: [M, K] of q(y|a), of the others.
+    def bound(self, inputs: Mapping[str, Tensor], y: Tensor, noise: Tensor) -> Tensor:
+        """First term of eq. 10: M2's bound on log p(a,y), of inputs a.
 
         Returns:
-            E_{q(z|a,y)}[log p(a|z,y) + log p(z) + log p(y) − log q(z|a,y)]: [N], and [M].
+            E_{q(z|a,y)}[log p(a|z,y) + log p(z) + log p(y) − log q(z|a,y)], [R].
 
         """
-        N, (M, K) = len(label), logits.shape
-        if self.settings.label_inference == 'sum':
-            tried = torch.eye(K, dtype=a.dtype, device=a.device)[:, None].expand(K, M, K)
-            weight = logits.softmax(-1).T
-        else:
-            tried = gumbel_softmax(logits, tau=self.settings.temperature)[None]
-            weight = torch.ones_like(logits[:, 0])[None]
-        H = len(tried)
-        a = torch.cat([a[:N], a[N:].repeat(H, 1)])
-        y = torch.cat([label, tried.flatten(0, 1)])
-
-        q_z = self.q_z_ay(a=a, y=y)
-        log_p_a = self.p_a_zy(z=q_z.rsample(), y=y).log_prob(a)
-        bound = log_p_a - kl_divergence(q_z, standard_gaussian(q_z)) - math.log(K)
-        return bound[:N], (weight * bound[N:].view(H, M)).sum(0)
+        q_z = self.q_z_ay(**inputs, y=y)
+        log_p_a = self.p_a_zy(z=drawn(q_z, noise), y=y).log_prob(inputs['a'])
+        kl = kl_divergence(q_z, standard_gaussian(q_z))
+        return log_p_a - kl - math.log(self.settings.classes)  # type: ignore[no-any-return]  # torch's own
 
     def posterior(self, inputs: Mapping[str, Tensor]) -> Gaussian:
         """q(a|·) of any modalities: what is missing is filled with zeros (§3.5)."""
-        some = next(iter(inputs.values()))
-        zeros = {m: some.new_zeros(len(some), d) for m, d in self.modalities.items()}
-        return self.q_a(**(zeros | dict(inputs)))  # type: ignore[no-any-return]  # torch's own
+        return self.q_a(**zero_fill(self, inputs))  # type: ignore[no-any-return]  # torch's own
 
     def probabilities(self, inputs: Mapping[str, Tensor], samples: int = 0) -> Tensor:
-        """Classify by any non-empty choice of modalities: q(y|·) = E_{q(a|·)}[q(y|a)] (§3.4).
-
-        Call it on a model in ``eval()`` mode.
-
-        Args:
-            inputs: [B, D_m] of at least one modality.
-            samples: How many samples of a to average over; 0 takes q(a|·)'s mean in their place,
-                which is deterministic and needs one pass.
-
-        Returns:
-            [B, K], rows summing to 1.
-
-        Raises:
-            ValueError: No modality, or an unknown one.
-
-        """
+        """Classify by any non-empty choice of modalities: q(y|·) = E_{q(a|·)}[q(y|a)] (§3.4)."""
         self.check(inputs)
         return self.classify(self.posterior(inputs), samples)
 
@@ -178,9 +129,9 @@ class SSHMVAE(nn.Module):
         q_y = self.q_y_a(a=a.flatten(0, 1))
         return q_y.probs.view(*a.shape[:2], -1).mean(0)  # type: ignore[no-any-return]  # torch's own
 
-    def check(self, inputs: Mapping[str, Tensor]) -> None:
-        """Refuse an empty choice of modalities, or one that the model does not know."""
-        if not inputs or set(inputs) - set(self.modalities):
-            raise ValueError(
-                f'cannot classify by {sorted(inputs)}: give one or more of {list(self.modalities)}'
-            )
+    def reconstruct(
+        self, inputs: Mapping[str, Tensor], wanted: Collection[str]
+    ) -> dict[str, Tensor]:
+        """Draw a ~ q(a|x); then the mean of p(x_m|a)."""
+        a = self.q_a(**inputs).sample()
+        return {m: self.p_x_a[m](a=a).mean for m in wanted}

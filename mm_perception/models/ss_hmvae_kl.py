@@ -13,7 +13,8 @@ E_D is the mean over all items of both batches, as the paper words it. (The auth
 the library Tars, adds up the two batches' means, which weighs about twice as much.)
 
 All is trained at once, so J_div also draws the joint encoder towards what single modalities can
-know. The classifier by one modality is q(y|x_m) = E_{q_λ(a|x_m)}[q(y|a)], without iteration.
+know; with ``stop_gradient`` it does not. The classifier by one modality is
+q(y|x_m) = E_{q_λ(a|x_m)}[q(y|a)], without iteration.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import kl_divergence
 
-from mm_perception.models.distributions import Gaussian, nearest
+from mm_perception.models.distributions import Gaussian, nearest, without_gradient
 from mm_perception.models.networks import TABLES, GaussianNetwork, Trunk
 from mm_perception.models.objective import Objective, mean, stacked
 from mm_perception.models.settings import ModelSettings
@@ -56,8 +57,9 @@ class SSHMVAEKL(SSHMVAE):
         x = stacked(labelled, y, unlabelled, self.modalities)
         q_a = self.q_a(**x)
         loss, terms = self.bounds(x, q_a, y)
+        target = without_gradient(q_a) if self.settings.stop_gradient else q_a
         singles = [self.q_a_single[m](**{m: x[m]}) for m in self.modalities]
-        J_div = mean(torch.stack([kl_divergence(q_a, q_lambda) for q_lambda in singles]).sum(0))
+        J_div = mean(torch.stack([kl_divergence(target, q) for q in singles]).sum(0))
         return Objective(loss + self.settings.beta * J_div, terms | {'J_div': J_div.detach()})
 
     def posterior(self, inputs: Mapping[str, Tensor]) -> Gaussian:
@@ -69,8 +71,3 @@ class SSHMVAEKL(SSHMVAE):
         if set(inputs) == set(self.modalities):
             return super().posterior(inputs)
         return nearest([self.q_a_single[m](**{m: x_m}) for m, x_m in inputs.items()])
-
-    def zero_fill_probabilities(self, inputs: Mapping[str, Tensor], samples: int = 0) -> Tensor:
-        """Classify as SS-HMVAE would: by the joint encoder, with zeros for what is missing."""
-        self.check(inputs)
-        return self.classify(super().posterior(inputs), samples)

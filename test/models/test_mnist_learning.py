@@ -18,7 +18,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mm_perception.models import SSHMVAEKL, ModelSettings, Widths
+from mm_perception.models import SSHMVAEKL, ModelSettings, Widths, zero_fill
 
 LABELS_A_CLASS, UNLABELLED, TEST, EPOCHS, BATCH = 10, 3000, 2000, 8, 128
 
@@ -67,8 +67,8 @@ def accuracy(shared_data: Path) -> dict[str, float]:
             'both': percent(model.probabilities(test)),
             'left': percent(model.probabilities(one['left'])),
             'right': percent(model.probabilities(one['right'])),
-            'left, zero fill': percent(model.zero_fill_probabilities(one['left'])),
-            'right, zero fill': percent(model.zero_fill_probabilities(one['right'])),
+            'left, zero fill': percent(model.probabilities(zero_fill(model, one['left']))),
+            'right, zero fill': percent(model.probabilities(zero_fill(model, one['right']))),
         }
 
 

@@ -16,11 +16,13 @@ from torch.nn.functional import softplus
 
 from mm_perception.models import SSHMVAE, ModelSettings, Widths, build_model
 from mm_perception.models.distributions import VARIANCE_FLOOR
+from mm_perception.models.label_inference import expected_bounds
 from mm_perception.models.networks import GaussianNetwork
 
 WIDTHS = Widths(hidden=16, a=6, z=4)
 TWO = {'rgb': 8, 'depth': 5}
 THREE = {'rgb': 8, 'depth': 5, 'touch': 3}
+WAYS = ['gumbel', 'sum', 'local_expectation']
 
 
 def settings(**changes: object) -> ModelSettings:
@@ -132,9 +134,9 @@ def test_sum_over_classes_is_the_enumeration_of_them() -> None:
     a, logits = torch.randn(5, 6), torch.randn(5, 3)
     none = torch.zeros(0, 3)
 
-    _, summed = it.m2(a, none, logits)
+    _, summed = expected_bounds(it, {'a': a}, none, logits)
 
-    each = [it.m2(a, torch.eye(3)[[k] * 5], none)[0] for k in range(3)]
+    each = [expected_bounds(it, {'a': a}, torch.eye(3)[[k] * 5], none)[0] for k in range(3)]
     expected = sum(logits.softmax(-1)[:, k] * each[k] for k in range(3))
     torch.testing.assert_close(summed, expected)
 
@@ -142,10 +144,15 @@ def test_sum_over_classes_is_the_enumeration_of_them() -> None:
 def test_labelled_bound_does_not_depend_on_how_hidden_labels_are_inferred() -> None:
     a, label, logits = torch.randn(7, 6), torch.eye(3), torch.randn(4, 3)
 
-    by_sum, _ = deaf_to_z(model(label_inference='sum')).eval().m2(a, label, logits)
-    by_gumbel, _ = deaf_to_z(model(label_inference='gumbel')).eval().m2(a, label, logits)
+    by_way = {
+        way: expected_bounds(deaf_to_z(model(label_inference=way)).eval(), {'a': a}, label, logits)[
+            0
+        ]
+        for way in WAYS
+    }
 
-    torch.testing.assert_close(by_sum, by_gumbel)
+    torch.testing.assert_close(by_way['gumbel'], by_way['sum'])
+    torch.testing.assert_close(by_way['local_expectation'], by_way['sum'])
 
 
 def test_gumbel_estimate_approaches_the_exact_sum() -> None:
@@ -157,9 +164,9 @@ def test_gumbel_estimate_approaches_the_exact_sum() -> None:
     none = torch.zeros(0, 3)
 
     with torch.no_grad():
-        _, summed = exact.m2(a[:1], none, logits[:1])
+        _, summed = expected_bounds(exact, {'a': a[:1]}, none, logits[:1])
         torch.manual_seed(0)
-        _, draws = drawn.m2(a, none, logits)
+        _, draws = expected_bounds(drawn, {'a': a}, none, logits)
 
     assert draws.std() > 0.01  # the classes do differ, so there is something to average
     four_standard_errors = 4 * draws.std().item() / math.sqrt(B)
@@ -180,7 +187,7 @@ def touched(it: SSHMVAE, value: Tensor) -> set[str]:
     }
 
 
-@pytest.mark.parametrize('label_inference', ['gumbel', 'sum'])
+@pytest.mark.parametrize('label_inference', WAYS)
 def test_unlabelled_items_teach_every_network(label_inference: str) -> None:
     it = model(label_inference=label_inference)
 
@@ -217,7 +224,7 @@ def test_with_alpha_labelled_items_teach_the_classifier_and_the_encoder_under_it
 
 @pytest.mark.parametrize('networks', ['mnist', 'rgbd'])
 @pytest.mark.parametrize('name', ['ss_hmvae', 'ss_hmvae_kl'])
-@pytest.mark.parametrize('label_inference', ['gumbel', 'sum'])
+@pytest.mark.parametrize('label_inference', WAYS)
 @pytest.mark.parametrize(('N', 'M'), [(1, 0), (0, 1), (1, 1), (1, 6), (5, 0), (0, 5)])
 def test_a_step_of_any_size_is_finite(
     networks: str, name: str, label_inference: str, N: int, M: int
@@ -353,7 +360,7 @@ def test_the_same_seed_trains_the_same_model(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', ['ss_hmvae', 'ss_hmvae_kl'])
-@pytest.mark.parametrize('label_inference', ['gumbel', 'sum'])
+@pytest.mark.parametrize('label_inference', WAYS)
 def test_a_step_never_waits_for_the_device(name: str, label_inference: str) -> None:
     """A fake tensor has no values: whatever would read one back from the device raises."""
     with FakeTensorMode():

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.distributions import kl_divergence
 
-from mm_perception.models import SSHMVAEKL, ModelSettings, Widths
+from mm_perception.models import SSHMVAEKL, ModelSettings, Widths, zero_fill
 from mm_perception.models.distributions import nearest
 
 WIDTHS = Widths(hidden=16, a=6, z=4)
@@ -134,10 +134,8 @@ def test_zero_fill_is_the_joint_encoder_with_zeros() -> None:
 
     filled = it.q_y_a(a=it.q_a(**(zeros | {'rgb': x['rgb']})).mean).probs
 
-    assert torch.equal(it.zero_fill_probabilities({'rgb': x['rgb']}), filled)
-    assert torch.equal(it.zero_fill_probabilities(x), it.probabilities(x))
-    with pytest.raises(ValueError, match='cannot classify by'):
-        it.zero_fill_probabilities({})
+    assert torch.equal(it.probabilities(zero_fill(it, {'rgb': x['rgb']})), filled)
+    assert torch.equal(it.probabilities(zero_fill(it, x)), it.probabilities(x))
 
 
 def worlds(count: int, seed: int) -> tuple[dict[str, Tensor], Tensor]:
@@ -153,7 +151,7 @@ def worlds(count: int, seed: int) -> tuple[dict[str, Tensor], Tensor]:
     return x, y
 
 
-@pytest.mark.parametrize('label_inference', ['gumbel', 'sum'])
+@pytest.mark.parametrize('label_inference', ['gumbel', 'sum', 'local_expectation'])
 def test_three_modalities_learn_from_12_labels_to_classify_by_every_subset(
     label_inference: str,
 ) -> None:
