@@ -1,0 +1,215 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""A Washington split's features: backbones fine-tuned on its labelled crops, computed once.
+
+Suzuki & Matsuo 2018, §4.1.2. Fine-tuned weights, features and checkpoints lie in a cache; of the
+whole data set with VGG16, one split takes about 1 GB for weights and 3 GB for features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress
+
+from mm_perception.errors import ImageError
+from mm_perception.features import BackboneSettings
+from mm_perception.observation import Modality
+from mm_perception.pipeline import Image, Pipeline
+from training.climb import Run
+from training.dataset import Dataset, Extractor, load_dataset
+from training.fit import TrainingData
+from training.interrupt import stoppable
+from training.material import split as divide
+from training.paper.fine_tuning import FineTuned, FineTuning, LabelledImages, fine_tune
+from training.paper.results import RecipeName
+from training.paper.washington_splits import Objects, Split
+from training.recipe import Recipe, read_recipe
+
+Labels = Literal['few', 'all']
+"""Of which training crops a model knows the category: of those drawn, or of every one."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How and where the experiments are made.
+
+    Attributes:
+        recipe: How a model is learned; the pipeline, the share of labels and the seed of both.
+        fine_tuning: How backbones are; the seed is the recipe's.
+        weights: The backbone's weights file; None takes ImageNet's from the torch cache.
+        cache: The folder that keeps fine-tuned weights, features and checkpoints.
+        device: Where to compute.
+        console: Where progress is shown.
+
+    """
+
+    recipe: Recipe
+    fine_tuning: FineTuning
+    weights: Path | None
+    cache: Path
+    device: torch.device
+    console: Console
+
+    def labels(self, labels: Labels) -> str:
+        """Name the labels as results do: ``5%``, ``all``."""
+        return 'all' if labels == 'all' else f'{100 * (self.recipe.labelled_fraction or 1):g}%'
+
+    def called(self) -> RecipeName:
+        """Name the recipe: the paper's, ``shortened`` (or by another backbone), or ours."""
+        published = read_recipe(Path('washington'))
+        if _settings(self.recipe, self.fine_tuning) != _settings(published, FineTuning()):
+            return 'ours'
+        names = {spec.name for spec in self.recipe.pipeline.backbones.values()}
+        as_published = (
+            names == {BackboneSettings().name}
+            and self.recipe.optimisation.epochs == published.optimisation.epochs
+            and self.fine_tuning.epochs == FineTuning().epochs
+        )
+        return 'paper' if as_published else 'shortened'
+
+    @contextmanager
+    def run(self, title: str, checkpoint: Path | None = None) -> Iterator[Run]:
+        """Show a training's progress, and let Ctrl-C stop it; it goes on from the checkpoint."""
+        with bar(self.console, title) as show, stoppable() as stopping:
+            yield Run(
+                self.device,
+                checkpoint,
+                resume=True,
+                report=lambda progress: show(progress.done, progress.total),
+                stopping=stopping,
+            )
+
+
+@contextmanager
+def bar(console: Console, title: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show a progress bar; it is told what is done, and of how many where that is known."""
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as shown:
+        task = shown.add_task(title, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
+def _settings(recipe: Recipe, fine_tuning: FineTuning) -> dict[str, Any]:
+    """All that decides a result, but for epochs, backbones, the model's name and the seed."""
+    left: dict[str, Any] = recipe.model_dump(exclude={'seed', 'efficiency'})
+    left['pipeline'].pop('backbones')
+    left['optimisation'].pop('epochs')
+    left['model'].pop('name', None)
+    return left | fine_tuning.model_dump(exclude={'seed', 'epochs'})
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A split's features, the same for all models.
+
+    Attributes:
+        objects: Where from.
+        trial: Which split, from 1.
+        setting: How made.
+        split: Its labels.
+        dataset: The features of every crop.
+
+    """
+
+    objects: Objects
+    trial: int
+    setting: Setting
+    split: Split
+    dataset: Dataset
+
+    def data(self, labels: Labels, modalities: Sequence[str]) -> tuple[TrainingData, TrainingData]:
+        """Give what trains and what is held out, by some modalities."""
+        label_of = self.split.label_of(every=labels == 'all')
+        known = tuple(
+            tuple(label_of(rows.recording, int(moment)) for moment in rows.times)
+            for rows in self.dataset.rows
+        )
+        parts = divide(Dataset(self.dataset.rows, known), self.split.held_out)
+        train, test = (part.training_data(self.objects.classes) for part in parts)
+        return _only(train, modalities), _only(test, modalities)
+
+
+def prepare(objects: Objects, trial: int, setting: Setting) -> Prepared:
+    """Fine-tune a split's backbones, and compute the features of all crops with them.
+
+    Whatever was made before in the same way is found in the cache.
+
+    Raises:
+        MMPerceptionError: No such trial, an image that cannot be read, weights that do not fit.
+        StoppedError: Ctrl-C; the same call goes on where it stopped.
+
+    """
+    split = objects.split(trial, setting.recipe)
+    plain = setting.recipe.pipeline
+    tuned = _fine_tune(objects.classes, split, setting)
+    backbones = {m: found.settings(plain.backbones[m]) for m, found in tuned.items()}
+    pipeline = Pipeline(
+        plain.model_copy(update={'backbones': backbones}), {m: t.path for m, t in tuned.items()}
+    )
+    pipeline.to(setting.device)
+    with bar(setting.console, 'features') as show:
+        extractor = Extractor(
+            pipeline,
+            setting.cache / 'features',
+            setting.recipe.every,
+            lambda _: show(extractor.computed + extractor.reused, None),
+        )
+        dataset = load_dataset(split.sources, split.label_of(), extractor)
+    if extractor.skipped:
+        setting.console.print(
+            f'[yellow]left out[/]: {extractor.skipped} crops whose depth shows nothing'
+        )
+    return Prepared(objects, trial, setting, split, dataset)
+
+
+def _fine_tune(
+    classes: tuple[str, ...], split: Split, setting: Setting
+) -> dict[Modality, FineTuned]:
+    """Fine-tune one copy a modality; no image is opened but the labelled ones."""
+    plain, how = setting.recipe.pipeline, setting.fine_tuning
+    how = how.model_copy(update={'seed': setting.recipe.seed})
+    images, labels = _labelled_images(split, setting)
+    targets = torch.tensor([classes.index(label) for label in labels])
+    tuned = {}
+    for modality, spec in plain.backbones.items():
+        data = LabelledImages(np.stack([each[modality] for each in images]), targets, classes)
+        with setting.run(f'fine-tuning, {modality}') as run:
+            tuned[modality] = fine_tune(
+                spec, setting.weights, data, how, run, setting.cache / 'fine_tuned'
+            )
+        found = tuned[modality]
+        setting.console.print(
+            f'{spec.name}, {modality}: {"found" if found.reused else "fine-tuned"}, '
+            f'{found.accuracy:.1%} of its {len(targets)} labelled crops right, {found.path.name}'
+        )
+    return tuned
+
+
+def _labelled_images(
+    split: Split, setting: Setting
+) -> tuple[list[dict[Modality, Image]], list[str]]:
+    """Read the labelled crops that show something to every modality, and their categories."""
+    plain = setting.recipe.pipeline
+    weights = {} if setting.weights is None else dict.fromkeys(plain.modalities, setting.weights)
+    pipeline = Pipeline(plain, weights)
+    images, labels = [], []
+    for crop in split.labelled:
+        try:
+            prepared = pipeline.prepare(crop.observation())
+        except ImageError:  # no modality shows anything
+            continue
+        if len(prepared) == len(plain.modalities):
+            images.append(prepared)
+            labels.append(crop.category)
+    return images, labels
+
+
+def _only(data: TrainingData, modalities: Sequence[str]) -> TrainingData:
+    return replace(data, features={name: data.features[name] for name in modalities})
