@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,13 @@ class Mnist:
 
     train: Digits
     test: Digits
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Identify the training digits, to tell whether a checkpoint belongs to them."""
+        digest = hashlib.sha256(self.train.images.numpy().tobytes())
+        digest.update(self.train.labels.numpy().tobytes())
+        return digest.hexdigest()
 
 
 def read_mnist(path: Path) -> Mnist:

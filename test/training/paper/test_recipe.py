@@ -1,0 +1,60 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Recipes for digits are files; the paper's is the paper's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mm_perception.errors import SettingsError
+from training.paper.recipe import read_digits_recipe
+
+
+def test_the_papers_recipe_is_what_the_paper_says() -> None:
+    recipe = read_digits_recipe('paper')
+    assert recipe.name == 'paper'
+    assert recipe.hidden == 512
+    assert recipe.warp is None
+    assert recipe.unlabelled is None
+    assert recipe.test is None
+    assert recipe.model == {'label_inference': 'gumbel'}
+    climb = recipe.optimisation
+    assert (climb.epochs, climb.batch_size, climb.learning_rate) == (500, 512, 1e-3)
+    assert climb.schedule == 'constant'
+
+
+def test_fewer_epochs_make_the_papers_recipe_a_shortened_one() -> None:
+    shorter = read_digits_recipe('paper', epochs=60)
+    assert (shorter.name, shorter.optimisation.epochs) == ('shortened', 60)
+    assert read_digits_recipe('paper', epochs=500).name == 'paper'
+    assert read_digits_recipe('quick', epochs=1).name == 'quick'
+
+
+def test_a_file_of_ones_own_is_a_recipe_too(tmp_path: Path) -> None:
+    path = tmp_path / 'mine.yaml'
+    path.write_text('name: ours\nhidden: 64\noptimisation: {epochs: 3}\n')
+    assert read_digits_recipe(str(path)).hidden == 64
+
+
+@pytest.mark.parametrize(
+    ('content', 'says'),
+    [
+        ('name: ours\noptimisation: {epochs: 0}\n', 'optimisation.epochs = 0'),
+        ('name: mine\noptimisation: {epochs: 3}\n', "name = 'mine'"),
+        ('name: ours\n', 'optimisation'),
+        ('[1, 2]', 'must be a mapping'),
+        ('name: [', 'while parsing'),
+    ],
+)
+def test_a_wrong_recipe_is_refused_with_its_place(tmp_path: Path, content: str, says: str) -> None:
+    path = tmp_path / 'mine.yaml'
+    path.write_text(content)
+    with pytest.raises(SettingsError, match=f'recipe {path}: .*{says}'):
+        read_digits_recipe(str(path))
+
+
+def test_an_unknown_recipe_is_told_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match='nor one of .*paper, quick'):
+        read_digits_recipe('fast')

@@ -1,0 +1,80 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""How the digits are learned: a recipe of ``config/paper``, or a file of the same form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from mm_perception.errors import SettingsError
+from training.config import config_folders
+from training.paper.results import RecipeName
+from training.paper.warp import Warp
+from training.recipe import Optimisation, read_settings
+
+
+class DigitsRecipe(BaseModel):
+    """Every setting that a table's rows have in common."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    name: RecipeName = Field(description='What the results and the tables call it.')
+    model: dict[str, Any] = Field(
+        default_factory=dict, description="The model's settings, but for what a row says."
+    )
+    hidden: PositiveInt = Field(512, description='Units of every hidden layer.')
+    optimisation: Optimisation = Field(description='How the objective is climbed.')
+    unlabelled: PositiveInt | None = Field(
+        None, description='Take so many unlabelled digits; all when not given.'
+    )
+    test: PositiveInt | None = Field(
+        None, description='Score on the first so many test digits; all when not given.'
+    )
+    warp: Warp | None = Field(
+        None,
+        description=(
+            'Draw every digit anew, and so moved, each time that it is seen; when not given, the '
+            'pairs are made once.'
+        ),
+    )
+
+
+def read_digits_recipe(name: str, epochs: int | None = None) -> DigitsRecipe:
+    """Read a recipe by name, or from a YAML file.
+
+    Args:
+        name: ``paper``, ``quick``, ``ours``, or a path.
+        epochs: In place of the recipe's; fewer than the paper's make it ``shortened``.
+
+    Raises:
+        SettingsError: No such recipe, or a wrong setting in it.
+
+    """
+    path = _find(name)
+    try:
+        content = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f'recipe {path}: {" ".join(str(error).split())}') from error
+    if not isinstance(content, dict):
+        raise SettingsError(f'recipe {path}: must be a mapping of settings')
+    recipe = read_settings(DigitsRecipe, content, [], f'recipe {path}')
+    if epochs is None or epochs == recipe.optimisation.epochs:
+        return recipe
+    shorter = recipe.optimisation.model_copy(update={'epochs': epochs})
+    called = 'shortened' if recipe.name == 'paper' else recipe.name
+    return recipe.model_copy(update={'optimisation': shorter, 'name': called})
+
+
+def _find(name: str) -> Path:
+    if Path(name).is_file():
+        return Path(name)
+    folders = [folder / 'paper' for folder in config_folders()]
+    for folder in folders:
+        if (path := folder / f'{name}.yaml').is_file():
+            return path
+    known = sorted({file.stem for folder in folders for file in folder.glob('*.yaml')})
+    raise SettingsError(f'recipe {name}: no such file, nor one of {", ".join(known)}')

@@ -1,0 +1,135 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run the trials of an experiment one after the other; what is done already is not done again."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from mm_perception.models.semi_supervised import SemiSupervised
+from training.climb import Run
+from training.interrupt import stoppable
+from training.paper.digits import Learned, Task, learn, results, score
+from training.paper.experiments import Trial
+from training.paper.mnist import Mnist
+from training.paper.recipe import DigitsRecipe
+from training.paper.results import Result, append, read
+from training.progress import progress_bars
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Where runs compute, and where they leave what they find.
+
+    Attributes:
+        mnist: The digits.
+        recipe: How every trial is learned.
+        results: The file to which each run adds its rows.
+        workdir: Where checkpoints and learning curves are kept.
+        device: Where to compute.
+        console: Where progress is shown.
+
+    """
+
+    mnist: Mnist
+    recipe: DigitsRecipe
+    results: Path
+    workdir: Path
+    device: torch.device
+    console: Console
+
+    def run(self, trials: Iterable[Trial], seeds: Iterable[int]) -> None:
+        """Train and score what the file of results does not have yet, seed by seed.
+
+        Raises:
+            TrainingError, SettingsError: See ``learn`` and ``append``.
+            StoppedError: Ctrl-C; the same command goes on where it stopped.
+
+        """
+        todo = [Task(self.mnist, trial, self.recipe, seed) for seed in seeds for trial in trials]
+        for number, task in enumerate(todo, start=1):
+            if self.is_done(task):
+                continue
+            learned = self.learn(task, f'[{number}/{len(todo)}] {_title(task)}')
+            for row in results(learned):
+                append(self.results, row)
+                self.console.print(_told(task, row), highlight=False)
+
+    def is_done(self, task: Task) -> bool:
+        """Whether the file has every row of a task."""
+        found = [
+            result.missing
+            for result in read(self.results)
+            if task.trial.made(result)
+            and result.recipe == task.recipe.name
+            and result.epochs == task.recipe.optimisation.epochs
+            and result.seed == task.seed
+        ]
+        return set(task.trial.missing) <= set(found)
+
+    def learn(self, task: Task, title: str = '', curve: Path | None = None) -> Learned:
+        """Train a model, or take it as its checkpoint has it.
+
+        Args:
+            task: What to train.
+            title: What the progress bar is called.
+            curve: A file to which the accuracy given both modalities is added after each epoch.
+
+        """
+
+        def note(model: SemiSupervised) -> None:
+            assert curve is not None  # its only caller's check  # noqa: S101
+            accuracy = 100 * score(Learned(task, model, 0.0), '', ('xw',))['xw'].accuracy
+            with curve.open('a', encoding='utf-8') as file:
+                file.write(f'{accuracy:.4f}\n')
+
+        with progress_bars(self.console) as progress, stoppable() as stopping:
+            bar = progress.add_task(title or _title(task), total=None)
+            run = Run(
+                self.device,
+                self.checkpoint(task),
+                resume=True,
+                report=lambda p: progress.update(bar, total=p.total, completed=p.done),
+                stopping=stopping,
+            )
+            return learn(task, run, note if curve else None)
+
+    def checkpoint(self, task: Task) -> Path:
+        """Name the file that keeps a task's state; another recipe has another."""
+        words = re.sub(r'[^a-z0-9.]+', '-', _title(task).lower()).strip('-')
+        return self.workdir / f'{words}-{task.identity()[:8]}.safetensors'
+
+    def curve(self, task: Task) -> list[float]:
+        """Give the accuracy in % given both modalities, epoch by epoch; trains where needed."""
+        path = self.checkpoint(task).with_suffix('.csv')
+        self.workdir.mkdir(parents=True, exist_ok=True)
+        if not (path.is_file() and len(_lines(path)) >= task.recipe.optimisation.epochs):
+            path.unlink(missing_ok=True)  # a curve is drawn whole: a half one has no known start
+            self.checkpoint(task).unlink(missing_ok=True)
+            self.learn(task, curve=path)
+        return _lines(path)
+
+
+def _lines(path: Path) -> list[float]:
+    with path.open(encoding='utf-8') as file:
+        return [float(row[0]) for row in csv.reader(file) if row]
+
+
+def _title(task: Task) -> str:
+    return f'{task.trial.title}, {task.recipe.name}, seed {task.seed}'
+
+
+def _told(task: Task, row: Result) -> str:
+    found = {'x': row.x, 'w': row.w, 'x+w': row.xw}
+    scores = ', '.join(
+        f'{mode} {value:.2f} %' for mode, value in found.items() if value is not None
+    )
+    how = f', {row.missing}' if row.missing not in {'', 'kl'} else ''
+    return f'{task.trial.title}{how}, seed {row.seed}: {scores}'
