@@ -67,12 +67,14 @@ class Published:
         title: What it shows.
         metric: What its figures are.
         entries: Its lines from top to bottom, and in them from left to right.
+        note: What has to be known when reading it.
 
     """
 
     title: str
     metric: Metric
     entries: tuple[Entry, ...]
+    note: str = ''
 
 
 def _by_labels(
@@ -117,11 +119,13 @@ TABLE2 = Published(
 TABLE3 = Published(
     'both modalities, 100 labels, by the dimension of a',
     'accuracy',
-    # Tables 1 and 4 give 90.80 where this one gives 93.71: the same setting, a of 128 dimensions.
-    # As 90.8 stands here under 64, the two columns are probably swapped; given as printed.
     tuple(
         Entry('SS-HMVAE', NOISY[1], '100', 'ss_hmvae', a=a, xw=Figure(figure))
         for a, figure in zip((2, 32, 64, 128), (38.31, 92.68, 90.8, 93.71), strict=True)
+    ),
+    note=(
+        'Tables 1 and 4 give 90.80 for 128 dimensions: the last two columns are probably swapped. '
+        'They stand as printed.'
     ),
 )
 
@@ -204,7 +208,6 @@ TABLE5 = Published(
     (
         _entry('M2', (85.6, 1.6), (72.0, 1.7), model='m2'),
         _entry('SDGM', (85.6, 1.9), (75.8, 1.7), model='sdgm'),
-        # Quoted there from their own papers. Co-training is given surface normals, not jet.
         _entry('CT+SVM', (78.7,), (75.4,), (83.7,)),
         _entry('Co-training', (85.5, 2.0), (82.6, 2.3), (89.2, 1.3)),
         _entry(
@@ -224,6 +227,10 @@ TABLE5 = Published(
         _entry(
             'SS-HMVAE-kl', (86.8, 2.2), (81.1, 2.4), (90.2, 1.4), model='ss_hmvae_kl', missing='kl'
         ),
+    ),
+    note=(
+        'CT+SVM and co-training are quoted from their papers; co-training is given surface normals '
+        'in place of jet colours.'
     ),
 )
 
