@@ -43,6 +43,7 @@ TABLES: dict[str, tuple[Labels, tuple[str, ...]]] = {
 """Which labels are known, and which models are trained."""
 
 _SINGLE = frozenset({'m2', 'sdgm'})  # see one modality; one is trained for each
+_HIERARCHICAL = frozenset({'sdgm', 'ss_hmvae', 'ss_hmvae_kl'})  # have a representation a
 _CLASSIFIER_ONLY = frozenset({'sdgm', 'ss_hmvae'})  # where all labels are known
 _SAMPLING = 103  # a seed: the same model scores the same each time
 _CHUNK = 1024
@@ -213,7 +214,7 @@ def _rows(
                 'model': model,
                 'missing': missing,
                 'labels': setting.labels(labels),
-                'a': settings.widths.a if hasattr(head.model, 'q_a') else None,
+                'a': settings.widths.a if model in _HIERARCHICAL else None,
                 'alpha': settings.alpha,
                 'beta': settings.beta if model == 'ss_hmvae_kl' else None,
                 'recipe': setting.called(),
