@@ -58,4 +58,4 @@ class JMVAE(Autoencoder):
     def represent(self, inputs: Mapping[str, Tensor], *, sampled: bool = False) -> Tensor:
         """Give z, [B, Z], of any modalities: the mean of q(z|·), or a sample of it."""
         q_z = self.posterior(inputs)
-        return q_z.sample() if sampled else q_z.mean
+        return q_z.rsample() if sampled else q_z.mean
