@@ -5,13 +5,10 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.functional import softplus
 
 from mm_perception.models import SSHMVAE, ModelSettings, Widths, build_model
@@ -219,54 +216,7 @@ def test_with_alpha_labelled_items_teach_the_classifier_and_the_encoder_under_it
     assert moved == {'q_a', 'q_y_a'}
 
 
-# --- batches of any size -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize('networks', ['mnist', 'rgbd'])
-@pytest.mark.parametrize('name', ['ss_hmvae', 'ss_hmvae_kl'])
-@pytest.mark.parametrize('label_inference', WAYS)
-@pytest.mark.parametrize(('N', 'M'), [(1, 0), (0, 1), (1, 1), (1, 6), (5, 0), (0, 5)])
-def test_a_step_of_any_size_is_finite(
-    networks: str, name: str, label_inference: str, N: int, M: int
-) -> None:
-    it = model(networks=networks, name=name, label_inference=label_inference)
-
-    loss, terms = it.objective(items(N), classes(N), items(M))
-    loss.backward()
-
-    assert loss.isfinite()
-    assert all(term.isfinite() and not term.requires_grad for term in terms.values())
-    assert all(p.grad is None or p.grad.isfinite().all() for p in it.parameters())
-    assert N or terms['L'] == terms['log_q_y'] == 0
-    assert M or terms['U'] == 0
-
-
 # --- classifying ---------------------------------------------------------------------------------
-
-SUBSETS = [
-    ('rgb',),
-    ('depth',),
-    ('touch',),
-    ('rgb', 'depth'),
-    ('rgb', 'touch'),
-    ('depth', 'touch'),
-    ('rgb', 'depth', 'touch'),
-]
-
-
-@pytest.mark.parametrize('name', ['ss_hmvae', 'ss_hmvae_kl'])
-@pytest.mark.parametrize('samples', [0, 5])
-@pytest.mark.parametrize('present', SUBSETS)
-def test_any_subset_is_classified(name: str, samples: int, present: tuple[str, ...]) -> None:
-    it = model(name=name, modalities=THREE).eval()
-    x = items(7, THREE)
-
-    with torch.inference_mode():
-        probabilities = it.probabilities({m: x[m] for m in present}, samples)
-
-    assert probabilities.shape == (7, 3)
-    assert (probabilities >= 0).all()
-    torch.testing.assert_close(probabilities.sum(-1), torch.ones(7))
 
 
 def test_what_is_missing_is_filled_with_zeros() -> None:
@@ -302,107 +252,3 @@ def test_samples_average_the_probabilities_over_the_posterior() -> None:
     tolerance = 4 * math.sqrt(2 / 20_000) * each.std(0).max().item()
     torch.testing.assert_close(estimate, each.mean(0), atol=tolerance, rtol=0)
     assert (estimate - it.probabilities(x)).abs().max() > tolerance  # and not what the mean gives
-
-
-@pytest.mark.parametrize('odd', [(), ('sound',), ('rgb', 'sound')])
-def test_no_modality_or_an_unknown_one_is_refused(odd: tuple[str, ...]) -> None:
-    it = model().eval()
-
-    with pytest.raises(ValueError, match=r"cannot classify by .*: give one or more of \['depth'"):
-        it.probabilities({m: torch.zeros(2, 8) for m in odd})
-
-
-# --- weights, seeds, devices ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize('name', ['ss_hmvae', 'ss_hmvae_kl'])
-def test_the_order_in_which_modalities_are_written_does_not_matter(name: str) -> None:
-    one, other = (
-        model(name=name, modalities={'rgb': 8, 'depth': 8}).eval(),
-        model(name=name, modalities={'depth': 8, 'rgb': 8}, seed=9).eval(),
-    )
-    x = items(4, {'rgb': 8, 'depth': 8})
-
-    other.load_state_dict(one.state_dict())
-
-    assert torch.equal(one.probabilities(x), other.probabilities(dict(reversed(x.items()))))
-
-
-@pytest.mark.parametrize('name', ['ss_hmvae', 'ss_hmvae_kl'])
-def test_weights_go_through_safetensors(name: str, tmp_path: Path) -> None:
-    it = model(name=name)
-    it.objective(items(4), classes(4), items(6))  # moves the running statistics
-    it.eval()
-    save_file(it.state_dict(), tmp_path / 'weights.safetensors')
-
-    again = model(name=name, seed=9).eval()
-    again.load_state_dict(load_file(tmp_path / 'weights.safetensors'))
-
-    x = items(4)
-    assert torch.equal(it.probabilities(x), again.probabilities(x))
-
-
-@pytest.mark.parametrize('name', ['ss_hmvae', 'ss_hmvae_kl'])
-def test_the_same_seed_trains_the_same_model(name: str) -> None:
-    def trained(seed: int) -> dict[str, Tensor]:
-        it = model(seed, name=name, networks='rgbd')
-        optimiser = torch.optim.Adam(it.parameters(), 1e-3)
-        for _ in range(5):
-            optimiser.zero_grad()
-            it.objective(items(4), classes(4), items(6)).loss.backward()
-            optimiser.step()
-        return it.state_dict()
-
-    one, again, other = trained(0), trained(0), trained(1)
-
-    assert all(torch.equal(one[key], again[key]) for key in one)
-    assert not all(torch.equal(one[key], other[key]) for key in one)
-
-
-@pytest.mark.parametrize('name', ['ss_hmvae', 'ss_hmvae_kl'])
-@pytest.mark.parametrize('label_inference', WAYS)
-def test_a_step_never_waits_for_the_device(name: str, label_inference: str) -> None:
-    """A fake tensor has no values: whatever would read one back from the device raises."""
-    with FakeTensorMode():
-        it = model(name=name, label_inference=label_inference)
-        optimiser = torch.optim.Adam(it.parameters())
-        labelled = {m: torch.rand(4, d) for m, d in TWO.items()}
-        unlabelled = {m: torch.rand(6, d) for m, d in TWO.items()}
-        it.objective(labelled, torch.zeros(4, dtype=torch.long), unlabelled).loss.backward()
-        optimiser.step()
-        probabilities = it.eval().probabilities({'rgb': torch.rand(2, 8)}, samples=3)
-
-    assert probabilities.shape == (2, 3)
-
-
-@pytest.mark.parametrize('name', ['ss_hmvae', 'ss_hmvae_kl'])
-def test_the_objective_compiles_as_one_graph(name: str) -> None:
-    it = model(name=name).eval()
-    batch = items(4), classes(4), items(6)
-    compiled = torch.compile(it.objective, backend='eager', fullgraph=True)
-
-    torch.manual_seed(2)
-    expected = it.objective(*batch)
-    torch.manual_seed(2)
-    found = compiled(*batch)
-
-    torch.testing.assert_close(found.loss, expected.loss)
-    torch.testing.assert_close(found.terms, expected.terms)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA device')
-@pytest.mark.parametrize('name', ['ss_hmvae', 'ss_hmvae_kl'])
-def test_cuda_agrees_with_the_cpu(name: str) -> None:
-    it = model(name=name).eval()
-    x = items(7)
-    on_cpu = it.probabilities({'rgb': x['rgb']})
-
-    it.cuda()
-    on_cuda = it.probabilities({'rgb': x['rgb'].cuda()})
-    loss, _ = it.train().objective(
-        {m: v.cuda() for m, v in x.items()}, classes(7).cuda(), {m: v.cuda() for m, v in x.items()}
-    )
-    loss.backward()
-
-    torch.testing.assert_close(on_cuda.cpu(), on_cpu, atol=1e-3, rtol=1e-3)  # TF32 may be on
-    assert loss.isfinite()
