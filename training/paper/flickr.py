@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -86,8 +86,8 @@ def run_flickr(
     recipe: FlickrRecipe = PAPER,
     *,
     seed: int = 0,
-    splits: Iterable[int] = SPLITS,
-    models: Iterable[Model] = MODELS,
+    splits: Collection[int] = SPLITS,
+    models: Collection[Model] = MODELS,
 ) -> list[Result]:
     """Train and score what the file of results does not have yet, and add it there.
 
