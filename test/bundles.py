@@ -1,6 +1,6 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""A real bundle, small: an untrained SS-HMVAE-kl on an untrained SqueezeNet, of three classes."""
+"""A real bundle, small: an untrained model on an untrained SqueezeNet, of three classes."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 CLASSES = ('bowl', 'cap', 'mug')
 
 
-def make_bundle(path: Path, *modalities: Modality) -> Path:
+def make_bundle(path: Path, *modalities: Modality, name: str = 'ss_hmvae_kl') -> Path:
     """Write the bundle; both modalities unless some are given. The same bytes every time."""
     backbone = BackboneSettings(name='squeezenet1_0', weights='random')
     pipeline = Pipeline(PipelineSettings(backbones=dict.fromkeys(modalities or Modality, backbone)))
     model = ModelSettings(
+        name=name,
         modalities={str(m): size for m, size in pipeline.dimensions.items()},
         classes=len(CLASSES),
         widths=Widths(hidden=8, a=4, z=4),

@@ -32,6 +32,23 @@ def classifier(bundle: Path) -> Classifier:
     return made
 
 
+@pytest.mark.parametrize('name', ['m2', 'sdgm', 'ss_mvae', 'ss_hmvae'])
+def test_a_bundle_of_any_model_labels_by_both_sensors_and_by_each(
+    name: str, tmp_path: Path
+) -> None:
+    classifier = Classifier(make_bundle(tmp_path / name, name=name), 'cpu')
+    classifier.warm_up()
+
+    predictions = [
+        classifier.classify(Observation.of(*frames))
+        for frames in ((COLOUR, DISTANCE), (COLOUR,), (DISTANCE,))
+    ]
+
+    assert [p.mode for p in predictions] == ['rgbd', 'rgb', 'depth']
+    assert all(tuple(p.probabilities) == CLASSES for p in predictions)
+    assert len({tuple(p.probabilities.values()) for p in predictions}) == 3
+
+
 @pytest.mark.parametrize(
     ('frames', 'mode'), [((COLOUR, DISTANCE), 'rgbd'), ((COLOUR,), 'rgb'), ((DISTANCE,), 'depth')]
 )

@@ -10,9 +10,15 @@ import pytest
 import torch
 from torch import nn
 
-from mm_perception.models import SSHMVAEKL, ModelSettings
+from mm_perception.models import ModelSettings, SemiSupervised, build_model
 from mm_perception.models.distributions import VARIANCE_FLOOR
-from mm_perception.models.networks import BatchNorm, GaussianNetwork, Layers, Trunk
+from mm_perception.models.networks import (
+    BatchNorm,
+    GaussianNetwork,
+    Layers,
+    Trunk,
+    normalised_by_the_first,
+)
 
 # What the paper's tables say, as the shapes (inputs, outputs) of the linear layers in order;
 # 'BR' follows every layer but the heads. The heads of a Gaussian are two, mean and variance.
@@ -47,33 +53,68 @@ RGBD = {
 }
 
 
-def paper_model(networks: str) -> SSHMVAEKL:
+# SS-MVAE: (z, y) of p(x|z,y) are joined at once, and y of q(z|x,w,y) as it is.
+SS_MVAE_MNIST = {
+    'p_x_zy.left': {'trunk': [(74, 512), (512, 512)], 'heads': [(512, 392)]},
+    'p_x_zy.right': {'trunk': [(74, 512), (512, 512)], 'heads': [(512, 392)]},
+    'q_y_x': {
+        'trunk': [(392, 512), (512, 512), (392, 512), (512, 512), (1024, 512)],
+        'heads': [(512, 10)],
+    },
+    'q_z_xy': {
+        'trunk': [(392, 512), (512, 512), (392, 512), (512, 512), (1034, 512)],
+        'heads': [(512, 64), (512, 64)],
+    },
+}
+SS_MVAE_RGBD = {
+    'p_x_zy.depth': {'trunk': [(1075, 1024), (1024, 1024)], 'heads': [(1024, 4096)]},
+    'p_x_zy.rgb': {'trunk': [(1075, 1024), (1024, 1024)], 'heads': [(1024, 4096)]},
+    'q_y_x': {
+        'trunk': [(4096, 1024), (1024, 1024), (4096, 1024), (1024, 1024), (2048, 1024)],
+        'heads': [(1024, 51)],
+    },
+    'q_z_xy': {
+        'trunk': [(4096, 1024), (1024, 1024), (4096, 1024), (1024, 1024), (2099, 1024)],
+        'heads': [(1024, 1024), (1024, 1024)],
+    },
+}
+
+
+def paper_model(networks: str, name: str = 'ss_hmvae_kl') -> SemiSupervised:
     modalities = (
         {'left': 392, 'right': 392} if networks == 'mnist' else {'rgb': 4096, 'depth': 4096}
     )
     classes = 10 if networks == 'mnist' else 51
-    settings = ModelSettings(networks=networks, modalities=modalities, classes=classes)
+    settings = ModelSettings(name=name, networks=networks, modalities=modalities, classes=classes)
     with torch.device('meta'):  # shapes only: the RGB-D model has 52 million weights
-        return SSHMVAEKL(settings)
+        return build_model(settings)
 
 
-@pytest.mark.parametrize(('networks', 'table'), [('mnist', MNIST), ('rgbd', RGBD)])
+@pytest.mark.parametrize(
+    ('networks', 'name', 'table'),
+    [
+        ('mnist', 'ss_hmvae_kl', MNIST),
+        ('rgbd', 'ss_hmvae_kl', RGBD),
+        ('mnist', 'ss_mvae', SS_MVAE_MNIST),
+        ('rgbd', 'ss_mvae', SS_MVAE_RGBD),
+    ],
+)
 def test_every_layer_is_the_papers(
-    networks: str, table: dict[str, dict[str, list[tuple[int, int]]]]
+    networks: str, name: str, table: dict[str, dict[str, list[tuple[int, int]]]]
 ) -> None:
-    model = paper_model(networks)
+    model = paper_model(networks, name)
 
-    for name, layers in table.items():
-        network = model.get_submodule(name)
+    for part, layers in table.items():
+        network = model.get_submodule(part)
         trunk = network.get_submodule('trunk')
         linear = [m for m in trunk.modules() if isinstance(m, nn.Linear)]
         heads = [m for m in network.children() if isinstance(m, nn.Linear)]
         norms = [m for m in trunk.modules() if isinstance(m, BatchNorm)]
         rectifiers = [m for m in trunk.modules() if isinstance(m, nn.ReLU)]
-        assert [(m.in_features, m.out_features) for m in linear] == layers['trunk'], name
-        assert [(m.in_features, m.out_features) for m in heads] == layers['heads'], name
-        assert [m.num_features for m in norms] == [outputs for _, outputs in layers['trunk']], name
-        assert len(rectifiers) == len(norms), name
+        assert [(m.in_features, m.out_features) for m in linear] == layers['trunk'], part
+        assert [(m.in_features, m.out_features) for m in heads] == layers['heads'], part
+        assert [m.num_features for m in norms] == [outputs for _, outputs in layers['trunk']], part
+        assert len(rectifiers) == len(norms), part
 
 
 @pytest.mark.parametrize(
@@ -156,6 +197,32 @@ def test_batch_norm_of_one_item_uses_the_running_statistics_and_leaves_them() ->
     assert torch.allclose(normalised, (item - mean) / (variance + norm.eps).sqrt())
     assert torch.equal(norm.running_mean, mean)
     assert torch.equal(norm.running_var, variance)
+
+
+def test_rows_beside_the_batch_are_normalised_by_it_and_leave_the_running_statistics() -> None:
+    norm = BatchNorm(3)
+    with torch.no_grad():
+        norm.weight.copy_(torch.tensor([1.0, 2.0, 3.0]))
+    batch, others = torch.randn(8, 3), torch.randn(5, 3) + 9
+    before = norm.running_mean.clone()
+
+    with normalised_by_the_first(8, norm):
+        together = norm(torch.cat([batch, others]))
+
+    assert torch.equal(norm.running_mean, before)
+    assert torch.allclose(together[:8], norm(batch), atol=1e-6)  # as if it had been alone
+    spread = (batch.var(0, correction=0) + norm.eps).sqrt()
+    assert torch.allclose(together[8:], norm.weight * (others - batch.mean(0)) / spread, atol=1e-4)
+
+
+def test_after_an_error_beside_the_batch_all_rows_are_normalised_as_before() -> None:
+    ours, torchs = BatchNorm(3), nn.BatchNorm1d(3)
+    batch = torch.randn(4, 3)
+
+    with pytest.raises(ZeroDivisionError), normalised_by_the_first(2, ours):
+        raise ZeroDivisionError
+
+    assert torch.equal(ours(batch), torchs(batch))
 
 
 def test_batch_norm_of_two_items_is_torchs() -> None:

@@ -6,7 +6,17 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from mm_perception.models import SSHMVAE, SSHMVAEKL, ModelSettings, Widths, build_model
+from mm_perception.models import (
+    M2,
+    SDGM,
+    SSHMVAE,
+    SSHMVAEKL,
+    SSMVAE,
+    ModelSettings,
+    SemiSupervised,
+    Widths,
+    build_model,
+)
 from mm_perception.observation import Modality
 
 TWO = {'rgb': 4, 'depth': 3}
@@ -73,10 +83,19 @@ def test_a_wrong_setting_is_refused_by_its_name(wrong: dict[str, object], field:
         ModelSettings.model_validate({'modalities': TWO, 'classes': 3} | wrong)
 
 
-def test_build_model_builds_the_named_one() -> None:
+@pytest.mark.parametrize(
+    ('name', 'kind'),
+    [
+        ('m2', M2),
+        ('sdgm', SDGM),
+        ('ss_mvae', SSMVAE),
+        ('ss_hmvae', SSHMVAE),
+        ('ss_hmvae_kl', SSHMVAEKL),
+    ],
+)
+def test_build_model_builds_the_named_one(name: str, kind: type[SemiSupervised]) -> None:
     widths = Widths(hidden=8, a=4, z=2)
-    plain = ModelSettings(name='ss_hmvae', modalities=TWO, classes=3, widths=widths)
-    kl = ModelSettings(name='ss_hmvae_kl', modalities=TWO, classes=3, widths=widths)
 
-    assert type(build_model(plain)) is SSHMVAE
-    assert type(build_model(kl)) is SSHMVAEKL
+    model = build_model(ModelSettings(name=name, modalities=TWO, classes=3, widths=widths))
+
+    assert type(model) is kind
