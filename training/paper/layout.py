@@ -16,7 +16,7 @@ from training.paper.comparison import (
     own_entries,
     unpublished_entries,
 )
-from training.paper.published import TABLES, Entry, Figure
+from training.paper.published import FLICKR, TABLES, Entry, Figure
 from training.paper.results import Result
 
 MARGIN = 0.5
@@ -67,12 +67,15 @@ class Line:
 
 
 def lines_of(number: str, results: Sequence[Result]) -> list[Line]:
-    """Lay out a table: by data set, the published lines and then those of our own recipe."""
+    """Lay out a table: by data set, the published lines, then our own recipe's and models'."""
     entries = TABLES[number].entries
     if number in _COLUMNS:
         return _lines(entries, results, _COLUMNS[number])
     theirs = _lines(entries, [r for r in results if r.recipe != 'ours'], _by_mode)
-    ours = [r for r in results if r.recipe == 'ours']
+    models = {entry.model for entry in entries}
+    ours = [
+        r for r in results if r.recipe == 'ours' or (r.data == FLICKR and r.model not in models)
+    ]
     own = [
         replace(line, name=f'{line.name}, ours', marker=line.marker.removeprefix('ours '))
         for line in _lines(own_entries(ours, entries), ours, _by_mode, margin=0.0)

@@ -183,6 +183,12 @@ def test_flickr_is_average_precision_in_per_cent() -> None:
     assert 'Label-ranking average precision in %' in text
 
 
+def test_a_model_that_the_paper_has_not_on_flickr_is_a_line_of_ours() -> None:
+    run = {'data': 'MIR Flickr', 'model': 'jmvae_kl', 'metric': 'lrap', 'labels': 'all', 'a': None}
+    text = printed('flickr', [result(x=53, w=None, xw=61.9, split=1, **run)])
+    assert line(text, 'JMVAE-kl, ours') == 'JMVAE-kl, ours 51.7 | 53.0 (1) — 61.8 | 61.9 (1)'
+
+
 @pytest.mark.parametrize(('number', 'labels'), [('table5', '5%'), ('table6', 'all')])
 def test_the_washington_subset_is_a_table_of_its_own_that_compares_nothing(
     number: str, labels: str
