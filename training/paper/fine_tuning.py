@@ -161,11 +161,13 @@ def fine_tune(
     """
     _check(spec, labelled)
     source = weights or cached_weights(spec)
-    backbone = load_backbone(spec, source)
-    identity = _identity(spec, backbone.sha256, labelled, how)
+    sha256 = sha256_of(source) if source.is_file() else ''
+    identity = _identity(spec, sha256, labelled, how)
     path = folder / f'{spec.name}-{identity[:16]}.safetensors'
-    if (kept := _kept(path, identity)) is not None:
+    kept = _kept(path, identity)
+    if kept is not None and spec.sha256 in (None, sha256):
         return kept
+    backbone = load_backbone(spec, source)
     torch.manual_seed(how.seed)
     features = dimension(backbone, labelled.images.shape[1])
     network = _Classifier(backbone, features, len(labelled.classes), how.dropout)

@@ -30,7 +30,7 @@ from training.paper.classifier_only import fit_classifier
 from training.paper.fine_tuning import FineTuning
 from training.paper.results import Result, read
 from training.paper.washington import backbone_changes, run_table, score, ways
-from training.paper.washington_features import Setting, prepare
+from training.paper.washington_features import Prepared, Setting, prepare
 from training.paper.washington_splits import read_objects
 from training.recipe import read_recipe
 from training.recordings.washington import find_crops
@@ -93,6 +93,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return Place(write_objects(root / 'made'), root / 'squeezenet.safetensors', root / 'cache')
 
 
+@pytest.fixture(scope='module')
+def prepared(place: Place) -> Prepared:
+    return prepare(read_objects(place.folder), 1, place.setting())
+
+
 def test_table5_has_a_row_for_each_model_and_way(place: Place, tmp_path: Path) -> None:
     results = tmp_path / 'results.csv'
     rows = place.run(results, trials=[2])
@@ -120,7 +125,7 @@ def test_table5_has_a_row_for_each_model_and_way(place: Place, tmp_path: Path) -
 
 def test_what_is_in_the_results_is_not_run_again(place: Place, tmp_path: Path) -> None:
     results = tmp_path / 'results.csv'
-    chosen: dict[str, Any] = {'trials': [1], 'models': ['m2', 'ss_hmvae_kl']}
+    chosen: dict[str, Any] = {'trials': [2], 'models': ['m2', 'ss_hmvae_kl']}
     first = place.run(results, **chosen)
     text = results.read_text()
     assert place.run(results, **chosen) == []
@@ -130,16 +135,14 @@ def test_what_is_in_the_results_is_not_run_again(place: Place, tmp_path: Path) -
     assert [(r.model, r.x, r.w, r.xw) for r in again] == [
         (r.model, r.x, r.w, r.xw) for r in first
     ]  # the same seed gives the same figures
-    more = place.run(results, trials=[1], models=['m2'], seeds=[0, 3])
-    assert [row.seed for row in more] == [3, 3]
 
 
 def test_table6_knows_all_labels_but_tunes_on_few(place: Place, tmp_path: Path) -> None:
     before = set((place.cache / 'fine_tuned').glob('*'))
-    few = place.run(tmp_path / 'few.csv', trials=[1], models=['ss_hmvae'])
+    few = place.run(tmp_path / 'few.csv', trials=[2], models=['ss_hmvae'])
     assert [row.missing for row in few] == ['zero fill', 'iterative']
     tuned = set((place.cache / 'fine_tuned').glob('*'))
-    rows = place.run(tmp_path / 'all.csv', 'table6', trials=[1])
+    rows = place.run(tmp_path / 'all.csv', 'table6', trials=[2])
     assert [(r.model, r.missing, r.labels) for r in rows] == [
         ('sdgm', '', 'all'),
         ('sdgm', '', 'all'),
@@ -149,7 +152,9 @@ def test_table6_knows_all_labels_but_tunes_on_few(place: Place, tmp_path: Path) 
     assert set((place.cache / 'fine_tuned').glob('*')) == tuned >= before
 
 
-def test_fine_tuning_opens_labelled_training_crops_only(place: Place, tmp_path: Path) -> None:
+def test_fine_tuning_opens_labelled_training_crops_only(
+    place: Place, prepared: Prepared, tmp_path: Path
+) -> None:
     spoilt = Place(write_objects(tmp_path / 'made'), place.weights, tmp_path / 'cache')
     objects = read_objects(spoilt.folder)
     labelled = objects.split(1, spoilt.setting().recipe).labelled
@@ -160,14 +165,13 @@ def test_fine_tuning_opens_labelled_training_crops_only(place: Place, tmp_path: 
         crop.depth.write_bytes(b'')
     with pytest.raises(RecordingError, match=r'apple_1_1_1_crop\.png: cannot be read'):
         prepare(objects, 1, spoilt.setting())  # the features: of every crop
-    prepare(read_objects(place.folder), 1, place.setting())
     tuned = {path.name for path in (spoilt.cache / 'fine_tuned').iterdir()}
     assert len(tuned) == 2  # one a modality
-    assert tuned <= {path.name for path in (place.cache / 'fine_tuned').iterdir()}
+    whole = prepared.setting.cache / 'fine_tuned'
+    assert tuned <= {path.name for path in whole.iterdir()}
 
 
-def test_held_out_labels_teach_nothing(place: Place) -> None:
-    prepared = prepare(read_objects(place.folder), 1, place.setting())
+def test_held_out_labels_teach_nothing(prepared: Prepared) -> None:
     for labels, known in (('few', round(0.2 * 36)), ('all', 36)):
         train, test = prepared.data(labels, ('rgb', 'depth'))  # type: ignore[arg-type]
         assert (len(train.labels), int((train.labels >= 0).sum())) == (36, known)
@@ -176,8 +180,7 @@ def test_held_out_labels_teach_nothing(place: Place) -> None:
         assert train.features['depth'].shape == (36, 512)
 
 
-def test_classifier_alone_learns_and_its_decoders_stay(place: Place) -> None:
-    prepared = prepare(read_objects(place.folder), 1, place.setting())
+def test_classifier_alone_learns_and_its_decoders_stay(prepared: Prepared) -> None:
     train, test = prepared.data('all', ('rgb', 'depth'))
     changes = ['optimisation.epochs=60', 'optimisation.learning_rate=0.01', 'scaling=feature']
     recipe = read_recipe(Path('washington'), [*SMALL, *changes, 'model.name=ss_hmvae'])
@@ -194,8 +197,7 @@ def test_classifier_alone_learns_and_its_decoders_stay(place: Place) -> None:
     assert 'q_y_a' not in same
 
 
-def test_zero_fill_and_sampling_never_see_what_is_missing(place: Place) -> None:
-    prepared = prepare(read_objects(place.folder), 1, place.setting())
+def test_zero_fill_and_sampling_never_see_what_is_missing(prepared: Prepared) -> None:
     _, test = prepared.data('few', ('rgb', 'depth'))
     recipe = read_recipe(Path('washington'), [*SMALL, 'model.name=ss_hmvae'])
     train, _ = prepared.data('all', ('rgb', 'depth'))
@@ -235,7 +237,6 @@ def spoil(folder: Path, name: str, kept: int | None) -> None:
     ('name', 'kept', 'message'),
     [
         ('apple_2_1_1_depthcrop.png', None, r'apple_2_1_1_crop\.png: its apple_2_1_1_depthcrop'),
-        ('apple_2_1_6_crop.png', 100, r'apple_2_1_6_crop\.png: cannot be read'),
         ('apple_2_1_6_depthcrop.png', 100, r'apple_2_1_6_depthcrop\.png: cannot be read'),
     ],
 )
