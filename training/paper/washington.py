@@ -96,6 +96,7 @@ def run_table(
         StoppedError: Ctrl-C; the same call goes on where it stopped.
 
     """
+    provenance()  # the commit of the code that is loaded, whatever is committed while it runs
     labels, of_table = TABLES[table]
     for model in models:
         if model not in of_table:
