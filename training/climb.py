@@ -14,10 +14,11 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from mm_perception.models import Objective
+from mm_perception.models import SSHMVAEKL, Objective
 from training.checkpoint import Position, load_checkpoint, save_checkpoint
 from training.interrupt import StoppedError
 from training.recipe import Optimisation
+from training.step import Batch, TrainingStep
 
 UNLABELLED = -1
 _CHECKPOINT_SECONDS = 120.0
@@ -26,10 +27,12 @@ _CHECKPOINT_SECONDS = 120.0
 class Learner(Protocol):
     """A model that values a labelled and an unlabelled batch."""
 
-    def objective(
-        self, labelled: Mapping[str, Tensor], y: Tensor, unlabelled: Mapping[str, Tensor]
-    ) -> Objective:
-        """Give the loss to minimise."""
+    @property
+    def objective(self) -> Callable[..., Objective]:
+        """Gives the loss to minimise of labelled items, their classes, and unlabelled items.
+
+        Where there is a ``guess`` it is the fourth argument.
+        """
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,34 @@ class Items:
         draw: Gives the inputs [B, D_m] by modality of the rows [B], on the run's device. It may
             give others each time, drawn with torch's own random state.
         labels: [N] long: each row's class, or ``UNLABELLED``.
+        guess: Gives what the model says of the rows as they are, [B, K], for a model that learns
+            from its own guesses; None for another.
 
     """
 
     draw: Callable[[Tensor], Mapping[str, Tensor]]
     labels: Tensor
+    guess: Callable[[Tensor], Tensor] | None = None
+
+
+def learnable(
+    model: nn.Module,
+    draw: Callable[[Tensor], Mapping[str, Tensor]],
+    labels: Tensor,
+    still: Callable[[Tensor], Mapping[str, Tensor]] | None = None,
+) -> Items:
+    """Give a model its items, with its own guesses about them where it learns from those.
+
+    Args:
+        model: Which learns; only SS-HMVAE-kl with a ``gamma`` guesses.
+        draw: See ``Items``.
+        labels: See ``Items``.
+        still: As ``draw``, but undisturbed; where not given, nothing is disturbed.
+
+    """
+    if not isinstance(model, SSHMVAEKL) or not model.settings.gamma:
+        return Items(draw, labels)
+    return Items(draw, labels, lambda rows: model.guess((still or draw)(rows)))
 
 
 @dataclass(frozen=True)
@@ -122,9 +148,10 @@ def climb(
     labels = items.labels.to(run.device)
     steps = len(list(batches(items.labels, optimisation, seed, epoch=0)))
     total, saved_at = optimisation.epochs * steps, time.monotonic()
+    step_up = TrainingStep(learner.objective, optimizer, steps=total)
     for epoch in range(position.epoch, optimisation.epochs):
         first = position.step if epoch == position.epoch else 0
-        for step, batch in enumerate(batches(items.labels, optimisation, seed, epoch)):
+        for step, rows in enumerate(batches(items.labels, optimisation, seed, epoch)):
             if step < first:
                 continue
             late = time.monotonic() - saved_at > _CHECKPOINT_SECONDS
@@ -135,7 +162,7 @@ def climb(
                 raise StoppedError(_what_is_kept(run))
             rate = learning_rate(optimisation, epoch * steps + step, total)
             optimizer.param_groups[0]['lr'] = rate
-            terms = _step(items.draw, learner, optimizer, labels, batch)
+            terms = step_up(*_batch(items, labels, rows))
             run.report(Progress(epoch * steps + step + 1, total, terms, step + 1 == steps))
     # What comes after the fit may be interrupted, too.
     _keep(run, Position(identity, optimisation.epochs), state, optimizer)
@@ -172,19 +199,11 @@ def learning_rate(optimisation: Optimisation, done: int, total: int) -> float:
     return optimisation.learning_rate * 0.5 * (1 + math.cos(math.pi * done / total))
 
 
-def _step(
-    draw: Callable[[Tensor], Mapping[str, Tensor]],
-    learner: Learner,
-    optimizer: torch.optim.Adam,
-    labels: Tensor,
-    batch: tuple[Tensor, Tensor],
-) -> dict[str, Tensor]:
-    labelled, unlabelled = (rows.to(labels.device) for rows in batch)
-    objective = learner.objective(draw(labelled), labels[labelled], draw(unlabelled))
-    optimizer.zero_grad(set_to_none=True)
-    objective.loss.backward()  # type: ignore[no-untyped-call]  # torch's own
-    optimizer.step()
-    return objective.terms
+def _batch(items: Items, labels: Tensor, rows: tuple[Tensor, Tensor]) -> tuple[Batch, ...]:
+    """Give the objective's arguments."""
+    labelled, unlabelled = (part.to(labels.device) for part in rows)
+    batch = items.draw(labelled), labels[labelled], items.draw(unlabelled)
+    return batch if items.guess is None else (*batch, items.guess(unlabelled))
 
 
 def _stream(rows: Tensor, length: int, generator: torch.Generator) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mm_perception.bundle import Head
 from mm_perception.errors import TrainingError
-from training.climb import Items, Run, climb
+from training.climb import Run, climb, learnable
 from training.recipe import Recipe
 
 
@@ -68,7 +68,11 @@ def fit(data: TrainingData, recipe: Recipe, run: Run) -> Head:
     scaled = head.scaling({name: v.to(run.device) for name, v in data.features.items()})
     identity = f'{data.fingerprint()} {recipe.model_dump_json()}'
     climb(
-        Items(lambda rows: {name: values[rows] for name, values in scaled.items()}, data.labels),
+        learnable(
+            head.model,
+            lambda rows: {name: values[rows] for name, values in scaled.items()},
+            data.labels,
+        ),
         head.model,
         head,
         recipe.optimisation,

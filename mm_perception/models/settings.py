@@ -67,6 +67,16 @@ class ModelSettings(BaseModel):
         False,
         description='J_div trains only the single-modality encoders: no gradient into q_φ(a|x).',
     )
+    gamma: Weight = Field(
+        0.0,
+        description=(
+            'Weight of the agreement J_y: every classifier is to say of an unlabelled item what '
+            'all modalities together are sure of, and of a labelled one its label.'
+        ),
+    )
+    threshold: float = Field(
+        0.9, ge=0, le=1, description='How probable a class has to be, to be sure of it.'
+    )
     temperature: float = Field(
         0.1,
         gt=0,

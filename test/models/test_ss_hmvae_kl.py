@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from mm_perception.models import SSHMVAEKL, ModelSettings, Widths, zero_fill
-from mm_perception.models.distributions import nearest
+from mm_perception.models.distributions import gaussian, nearest
 
 WIDTHS = Widths(hidden=16, a=6, z=4)
 THREE = {'rgb': 8, 'depth': 5, 'touch': 3}
@@ -76,8 +76,8 @@ def test_loss_is_that_of_ss_hmvae_plus_beta_times_the_divergence() -> None:
     assert terms['J_div'] > 0
 
 
-def gradients(beta: float) -> dict[str, Tensor]:
-    it = model(beta=beta)
+def gradients(beta: float, **changes: object) -> dict[str, Tensor]:
+    it = model(beta=beta, **changes)
     step(it)[0].backward()
     return {n: p.grad.clone() for n, p in it.named_parameters() if p.grad is not None}
 
@@ -89,6 +89,21 @@ def test_divergence_reaches_the_joint_encoder_and_no_decoder_or_classifier() -> 
     moved = {n.split('.')[0] for n in other if not torch.allclose(one[n], other[n], atol=1e-6)}
 
     assert moved == {'q_a', 'q_a_single'}
+
+
+def test_with_the_gradient_stopped_the_divergence_reaches_the_single_encoders_alone() -> None:
+    stopped, free = (gradients(1.0, stop_gradient=stop) for stop in (True, False))
+    none = gradients(0.0)
+
+    for name, gradient in stopped.items():
+        if name.startswith('q_a_single.'):
+            torch.testing.assert_close(gradient, free[name])
+        else:
+            torch.testing.assert_close(gradient, none[name])
+
+
+def test_stopping_the_gradient_leaves_the_value() -> None:
+    assert torch.equal(step(model())[0], step(model(stop_gradient=True))[0])
 
 
 def test_single_encoders_learn_through_the_divergence_alone() -> None:
@@ -176,3 +191,46 @@ def test_three_modalities_learn_from_12_labels_to_classify_by_every_subset(
             guess = it.probabilities({m: test[m] for m in present}).argmax(-1)
         accuracy['+'.join(present)] = (guess == truth).float().mean().item()
     assert min(accuracy.values()) > 0.9
+
+
+# --- the agreement -------------------------------------------------------------------------------
+
+
+def test_agreement_is_the_log_probability_of_labels_and_of_sure_guesses() -> None:
+    it = model(gamma=1.0, threshold=0.8)
+    y = torch.tensor([2, 0])
+    guess = torch.tensor([[0.9, 0.1, 0.0], [0.5, 0.3, 0.2], [0.0, 0.2, 0.8]])
+    # Posteriors so narrow that a sample is their mean.
+    means = [torch.randn(5, WIDTHS.a), torch.randn(5, WIDTHS.a)]
+    posteriors = [gaussian(mean, torch.full_like(mean, 1e-12)) for mean in means]
+    with torch.no_grad():
+        J_y, sure = it.eval().agreement(posteriors, y, guess)
+        log_q = sum(it.q_y_a(a=mean).probs.log() for mean in means)
+    by_label = (log_q[0, 2] + log_q[1, 0]) / 2
+    by_guess = (0.9 * log_q[2, 0] + 0.1 * log_q[2, 1] + 0.2 * log_q[4, 1] + 0.8 * log_q[4, 2]) / 3
+    assert sure.tolist() == [1, 0, 1]
+    assert J_y.item() == pytest.approx((by_label + by_guess).item(), abs=1e-4)
+
+
+def test_gamma_weighs_the_agreement_in_the_loss() -> None:
+    guess = torch.tensor([[0.99, 0.005, 0.005]] * 6)
+    losses = {}
+    for gamma in (0.0, 1.0, 3.0):
+        it = model(gamma=gamma).eval()
+        torch.manual_seed(4)
+        loss, terms = it.objective(items(4), classes(4), items(6), guess)
+        losses[gamma] = loss.item()
+    J_y = terms['J_y'].item()
+    assert J_y < -0.1
+    assert losses[1.0] == pytest.approx(losses[0.0] - J_y, rel=1e-5)
+    assert losses[3.0] == pytest.approx(losses[0.0] - 3 * J_y, rel=1e-5)
+
+
+def test_guess_is_what_both_modalities_say_and_leaves_the_model_as_it_was() -> None:
+    it = model().train()
+    before = {name: value.clone() for name, value in it.state_dict().items()}
+    guess = it.guess(items(6))
+    assert it.training
+    assert not guess.requires_grad
+    assert all(torch.equal(before[name], value) for name, value in it.state_dict().items())
+    assert torch.equal(guess, it.eval().probabilities(items(6)))

@@ -143,3 +143,18 @@ def test_cosine_schedule_ends_near_zero() -> None:
     one = weights(fit(data(), recipe(), Run(CPU)))
     other = weights(fit(data(), recipe(schedule='cosine'), Run(CPU)))
     assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_model_that_learns_from_its_guesses_learns_and_resumes_alike(tmp_path: Path) -> None:
+    guessing = recipe(epochs=6, learning_rate=1e-2).model_copy(
+        update={'model': {'widths': WIDTHS, 'gamma': 1.0, 'stop_gradient': True}}
+    )
+    seen: list[Progress] = []
+    whole = weights(fit(data(), guessing, Run(CPU, report=seen.append)))
+    assert {'J_y', 'sure'} <= set(seen[-1].terms)
+    assert seen[-1].terms['J_y'] > seen[0].terms['J_y']
+    checkpoint = tmp_path / 'checkpoint.safetensors'
+    with pytest.raises(StoppedError):
+        fit(data(), guessing, Run(CPU, checkpoint, **stop_after(4)))
+    resumed = weights(fit(data(), guessing, Run(CPU, checkpoint, resume=True)))
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
