@@ -1,6 +1,6 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``train``: simulate, fit, evaluate, demo.
+"""The command ``train``: simulate, fit, evaluate, demo, paper.
 
 Commands import what they need when they run: ``--help`` does not wait for torch.
 """
@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,11 +21,11 @@ from rich.logging import RichHandler
 from rich.progress import Progress
 
 from mm_perception.errors import MMPerceptionError, SettingsError
+from training.devices import Device, DeviceOption, torch_device
 from training.interrupt import StoppedError
+from training.paper.cli import paper
 
 if TYPE_CHECKING:
-    import torch
-
     from training.material import Material
     from training.session import Setting
 
@@ -37,14 +36,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _CONSOLE = Console()
-
-
-class Device(str, Enum):
-    """Where to compute."""
-
-    AUTO = 'auto'
-    CPU = 'cpu'
-    CUDA = 'cuda'
 
 
 Bags = Annotated[
@@ -61,7 +52,6 @@ LabelTopic = Annotated[
 LabelFolders = Annotated[bool, typer.Option(help="Folders' names are the labels.")]
 RgbTopic = Annotated[str | None, typer.Option(help='The colour topic; found when not given.')]
 DepthTopic = Annotated[str | None, typer.Option(help='The depth topic; found when not given.')]
-DeviceOption = Annotated[Device, typer.Option(help='Where to compute.')]
 Cache = Annotated[
     Path | None, typer.Option(help='Where features are kept; default: ~/.cache/mm_perception.')
 ]
@@ -213,7 +203,10 @@ def demo(
     """Simulate, learn with 5 % labels, and label live while each sensor in turn is lost."""
     from training.demo import run_demo  # needs ROS, which the other commands do without
 
-    run_demo(output, _device(device), _CONSOLE)
+    run_demo(output, torch_device(device), _CONSOLE)
+
+
+app.command()(paper)
 
 
 def main() -> None:
@@ -246,20 +239,11 @@ def _setting(output: Path, device: Device, cache: Path | None, weights: Path | N
     home = Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser()
     return Setting(
         output,
-        _device(device),
+        torch_device(device),
         cache or home / 'mm_perception' / 'features',
         weights,
         console=_CONSOLE,
     )
-
-
-def _device(device: Device) -> torch.device:
-    import torch
-
-    if device is Device.CUDA and not torch.cuda.is_available():
-        raise SettingsError("--device cuda: torch finds no GPU; use 'auto'")
-    on_gpu = device is not Device.CPU and torch.cuda.is_available()
-    return torch.device('cuda' if on_gpu else 'cpu')
 
 
 def _backbone_changes(name: str | None, layer: str | None, weights: str | None) -> list[str]:

@@ -18,7 +18,7 @@ from mm_perception.models import ModelSettings, build_model
 from mm_perception.models.missing import iterative_sampling, zero_fill
 from mm_perception.models.semi_supervised import SemiSupervised
 from mm_perception.models.settings import Widths
-from training.climb import UNLABELLED, Items, Progress, Run, climb
+from training.climb import UNLABELLED, Items, Progress, Run, climb, learnable
 from training.evaluate import Scores
 from training.paper.experiments import Trial
 from training.paper.mnist import CLASSES, Mnist
@@ -133,7 +133,7 @@ def learn(
 
     start = time.monotonic()
     climb(
-        _items(task, run.device),
+        _items(task, model, run.device),
         model,
         model,
         task.recipe.optimisation,
@@ -187,9 +187,9 @@ def score(
 
     """
     task = learned.task
-    digits, count = task.mnist.test, task.recipe.test
+    labels = task.mnist.test.labels[: task.recipe.test]
     device = next(learned.model.parameters()).device
-    pairs = _pairs(task, digits.images[:count], _TEST_PAIRS)
+    pairs = pairs_of_test(task, len(labels))
     state = torch.get_rng_state()
     scores = {}
     for mode in modes:
@@ -201,9 +201,9 @@ def score(
                 {name: rows[start : start + _CHUNK].to(device) for name, rows in given.items()},
                 missing,
             ).cpu()
-            for start in range(0, len(digits.labels[:count]), _CHUNK)
+            for start in range(0, len(labels), _CHUNK)
         ]
-        scores[mode] = Scores(digits.labels[:count].numpy(), torch.cat(parts).double().numpy())
+        scores[mode] = Scores(labels.numpy(), torch.cat(parts).double().numpy())
     torch.set_rng_state(state)
     return scores
 
@@ -218,11 +218,16 @@ def probabilities(model: SemiSupervised, given: Mapping[str, Tensor], missing: M
         return model.probabilities(given)
 
 
+def pairs_of_test(task: Task, count: int) -> dict[str, Tensor]:
+    """Make the pairs of the first test digits, [count, D_m] by modality, the same in every run."""
+    return _pairs(task, task.mnist.test.images[:count], _TEST_PAIRS)
+
+
 def results(learned: Learned) -> list[Result]:
     """Measure a model: one row for each way in which it can meet a missing modality."""
     task, trial = learned.task, learned.task.trial
     device = next(learned.model.parameters()).device
-    commit, machine = provenance()
+    commit, machine = provenance(device.type)
     rows = []
     for missing in trial.missing:
         scores = score(learned, missing, tuple(MODES) if missing else ('xw',))
@@ -249,7 +254,7 @@ def results(learned: Learned) -> list[Result]:
     return rows
 
 
-def _items(task: Task, device: torch.device) -> Items:
+def _items(task: Task, model: SemiSupervised, device: torch.device) -> Items:
     images, truth = task.mnist.train.images, task.mnist.train.labels
     labelled = choose_labels(truth, task.trial.labels, task.seed)
     labels = torch.full_like(truth, UNLABELLED)
@@ -260,9 +265,16 @@ def _items(task: Task, device: torch.device) -> Items:
         images, labels = images[rows], labels[rows]
     if task.recipe.warp is None:
         pairs = {m: v.to(device) for m, v in _pairs(task, images, _TRAIN_PAIRS).items()}
-        return Items(lambda rows: {m: values[rows] for m, values in pairs.items()}, labels)
+        return learnable(model, lambda rows: {m: v[rows] for m, v in pairs.items()}, labels)
     warp, make, on_device = task.recipe.warp, PAIRS[task.trial.data], images.to(device)
-    return Items(lambda rows: make(warp(on_device[rows].float() / 255)), labels)
+
+    def still(rows: Tensor) -> dict[str, Tensor]:
+        return make(on_device[rows].float() / 255)
+
+    def moved(rows: Tensor) -> dict[str, Tensor]:
+        return make(warp(on_device[rows].float() / 255))
+
+    return learnable(model, moved, labels, still)
 
 
 def _pairs(task: Task, images: Tensor, seed: int) -> dict[str, Tensor]:

@@ -1,0 +1,222 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``train paper``: run an experiment of the papers, and print it beside theirs.
+
+It imports what it needs when it runs: ``--help`` does not wait for torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from mm_perception.errors import SettingsError
+from training.devices import Device, DeviceOption, torch_device
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from training.climb import Progress
+    from training.paper.results import Result
+
+_CONSOLE = Console()
+_MEASURED = Path(__file__).with_name('results.csv')
+_QUICK_EPOCHS = {'washington': 10, 'fine tuning': 2}
+
+
+class Experiment(str, Enum):
+    """What the papers show."""
+
+    TABLE1 = 'table1'
+    TABLE2 = 'table2'
+    TABLE3 = 'table3'
+    TABLE4 = 'table4'
+    TABLE5 = 'table5'
+    TABLE6 = 'table6'
+    FLICKR = 'flickr'
+    FIGURE4 = 'figure4'
+    FIGURE5 = 'figure5'
+    FIGURE6 = 'figure6'
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What was asked for, whatever the experiment."""
+
+    experiment: Experiment
+    data: Path | None
+    recipe: str
+    epochs: int | None
+    seeds: range
+    only: list[str]
+    workdir: Path
+    results: Path
+    device: Device
+
+    def folder(self, option: str) -> Path:
+        if self.data is None:
+            raise SettingsError(
+                f'{self.experiment.value}: give the data with {option} (or --show, to print only)'
+            )
+        return self.data
+
+
+def paper(
+    experiment: Annotated[Experiment, typer.Argument(help="The papers' table or figure.")],
+    mnist: Annotated[
+        Path | None, typer.Option(help="mnist.npz, or the root of torchvision's datasets.")
+    ] = None,
+    washington: Annotated[
+        Path | None, typer.Option(help='The Washington RGB-D Object Dataset, for tables 5 and 6.')
+    ] = None,
+    flickr: Annotated[
+        Path | None, typer.Option(help='The published MIR Flickr features, for flickr.')
+    ] = None,
+    quick: Annotated[bool, typer.Option('--quick', help='Minutes on two cores.')] = False,
+    recipe: Annotated[
+        str, typer.Option(help='paper, ours, quick, or a YAML file of that form (digits).')
+    ] = 'paper',
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="In place of the recipe's: a shortened run.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help='How many, counted from --seed.')] = 1,
+    seed: Annotated[int, typer.Option(min=0, help='The first one.')] = 0,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help='Only the rows with this in their title; may be repeated.'),
+    ] = None,
+    backbone: Annotated[
+        str, typer.Option(help='A torchvision classifier, for tables 5 and 6.')
+    ] = 'vgg16',
+    backbone_weights: Annotated[
+        Path | None, typer.Option(help="Its ImageNet weights; default: torch's cache.")
+    ] = None,
+    show: Annotated[bool, typer.Option('--show', help='Run nothing, print what there is.')] = False,
+    workdir: Annotated[Path, typer.Option(help='For checkpoints, pictures and results.')] = Path(
+        '.paper'
+    ),
+    results: Annotated[
+        Path | None, typer.Option(help='The CSV file to add to; default: WORKDIR/results.csv.')
+    ] = None,
+    device: DeviceOption = Device.AUTO,
+) -> None:
+    """Run an experiment of the papers, and print it beside their numbers.
+
+    What the results have already is not run again, and a run that was stopped goes on.
+    """
+    if quick and recipe not in {'paper', 'quick'}:
+        raise SettingsError(f'--quick: is a recipe, and so is --recipe {recipe}; give one of them')
+    data = {'flickr': flickr, 'table5': washington, 'table6': washington}
+    request = _Request(
+        experiment,
+        data.get(experiment.value, mnist),
+        'quick' if quick else recipe,
+        epochs,
+        range(seed, seed + seeds),
+        only or [],
+        workdir,
+        results or workdir / 'results.csv',
+        device,
+    )
+    if experiment is Experiment.FLICKR and not show:
+        _run_flickr(request)
+    elif experiment in {Experiment.TABLE5, Experiment.TABLE6} and not show:
+        _run_washington(request, backbone, backbone_weights)
+    elif experiment is not Experiment.FIGURE6 and not show:
+        _run_digits(request)
+    _print(request)
+
+
+def _run_digits(request: _Request) -> None:
+    from training.paper.experiments import TRIALS
+    from training.paper.mnist import read_mnist
+    from training.paper.pictures import draw_figure4, draw_figure5
+    from training.paper.recipe import read_digits_recipe
+    from training.paper.suite import Suite
+
+    name = request.experiment.value
+    trials = [t for t in TRIALS[name] if all(word in t.title for word in request.only)]
+    if not trials:
+        titles = '; '.join(trial.title for trial in TRIALS[name])
+        raise SettingsError(f'--only {" ".join(request.only)}: not in {name}; it has: {titles}')
+    suite = Suite(
+        read_mnist(request.folder('--mnist')),
+        read_digits_recipe(request.recipe, request.epochs),
+        request.results,
+        request.workdir,
+        torch_device(request.device),
+        _CONSOLE,
+    )
+    if request.experiment is Experiment.FIGURE4:
+        draw_figure4(suite, trials, request.seeds[0])
+    elif request.experiment is Experiment.FIGURE5:
+        draw_figure5(suite, trials, request.seeds[0])
+    else:
+        suite.run(trials, request.seeds)
+
+
+def _run_washington(request: _Request, backbone: str, weights: Path | None) -> None:
+    from training.paper.washington import backbone_changes, run_table
+
+    quick = request.recipe == 'quick'
+    kind = 'imagenet' if weights is None else 'file'
+    run_table(
+        'table5' if request.experiment is Experiment.TABLE5 else 'table6',
+        request.folder('--washington'),
+        request.results,
+        models=request.only,
+        changes=backbone_changes(backbone, None, kind),
+        epochs=_QUICK_EPOCHS['washington'] if quick else request.epochs,
+        fine_tuning_epochs=_QUICK_EPOCHS['fine tuning'] if quick else None,
+        weights=weights,
+        seeds=request.seeds,
+        cache=request.workdir,
+        device=torch_device(request.device),
+        console=_CONSOLE,
+    )
+
+
+def _run_flickr(request: _Request) -> None:
+    from training.climb import Run
+    from training.interrupt import stoppable
+    from training.paper.flickr import run_flickr
+    from training.paper.flickr_task import PAPER, QUICK
+    from training.progress import progress_bars
+
+    recipe = QUICK if request.recipe == 'quick' else PAPER
+    if request.epochs is not None:
+        recipe = recipe.lasting(request.epochs)
+    for seed in request.seeds:
+        with progress_bars(_CONSOLE) as progress, stoppable() as stopping:
+            bar = progress.add_task(f'MIR Flickr, seed {seed}', total=None)
+
+            def report(p: Progress, bar: TaskID = bar, bars: Bars = progress) -> None:
+                bars.update(bar, total=p.total, completed=p.done)
+
+            device = torch_device(request.device)
+            run = Run(device, request.workdir, resume=True, report=report, stopping=stopping)
+            run_flickr(request.folder('--flickr'), request.results, run, recipe, seed=seed)
+
+
+def _print(request: _Request) -> None:
+    from training.paper.results import read
+    from training.paper.tables import print_table
+
+    found: list[Result] = read(_MEASURED)
+    if request.results.resolve() != _MEASURED.resolve():
+        found += read(request.results)
+    if request.experiment is Experiment.FIGURE6:
+        from training.paper.pictures import draw_figure6
+
+        _CONSOLE.print(f'picture: {draw_figure6(found, request.workdir)}', soft_wrap=True)
+    elif request.experiment.value.startswith('figure'):
+        picture = request.workdir / f'{request.experiment.value}.png'
+        _CONSOLE.print(f'picture: {picture}', soft_wrap=True)
+    else:
+        print_table(_CONSOLE, request.experiment.value, found)
