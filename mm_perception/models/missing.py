@@ -50,7 +50,9 @@ def iterative_sampling(
     through the latent variables of the model at hand: ``reconstruct``. They are drawn. The last
     step, x̃ ~ p(x̃|·), takes the distribution's mean: it has no other value for 'MSE over ≥ 0', and
     for grey levels in [0, 1], which are what the encoders learned from, a drawn black-and-white
-    pixel would be an input that they have never seen. Call it on a model in ``eval()`` mode.
+    pixel would be an input that they have never seen. (Tried on hmMNIST, small, two seeds: drawn
+    pixels made SS-HMVAE between 1.8 points worse and 0.9 better, SS-MVAE 0.9 to 2.1 worse.) Call it
+    on a model in ``eval()`` mode.
 
     Args:
         model: Which one imagines.
