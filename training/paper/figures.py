@@ -42,6 +42,7 @@ _STYLE: dict[Any, Any] = {
 }
 _DASHES = ('--', '-.', ':', (0, (6, 1, 1, 1, 1, 1)))
 _TILE = 0.44  # inches of figure 5 to a digit
+_NAMES = 1.6  # inches for the rows' names, left of them
 _BORDER = 2  # pixels between two digits
 _FAINT = 0.35  # of the given half's ink
 
@@ -115,13 +116,17 @@ def figure5(data: Mapping[str, Sequence[Generation]]) -> bytes:
         heights = [max(len(labels) for _, labels in row) for row in mosaics.values()]
         across = max(len(g.original) for row in data.values() for g in row)
         figure = Figure(
-            figsize=(columns * (_TILE * across + 0.9), _TILE * sum(heights) + 0.5 * len(data))
+            figsize=(columns * (_TILE * across + _NAMES), _TILE * sum(heights) + 0.5 * len(data))
         )
         grid = figure.subplots(
             len(data),
             columns,
             squeeze=False,
-            gridspec_kw={'height_ratios': heights, 'wspace': 0.28, 'hspace': 0.22},
+            gridspec_kw={
+                'height_ratios': heights,
+                'wspace': _NAMES / (_TILE * across),
+                'hspace': 0.22,
+            },
         )
         for axes in grid.flat:
             axes.set_axis_off()

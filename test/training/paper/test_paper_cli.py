@@ -95,13 +95,15 @@ def test_bad_input_is_one_line_and_exit_code_2(
 
 
 def test_a_torn_last_line_costs_that_line_only(
-    paper: Paper, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    paper: Paper,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     shipped = Path(sys.modules['training.paper.results'].__file__ or '').with_name('results.csv')
     whole = shipped.read_text().splitlines(keepends=True)
     results = tmp_path / 'results.csv'
     results.write_text(''.join(whole[:2]) + whole[2][:30])
     assert paper('table4', '--show', '--results', results) == 0
-    streams = capsys.readouterr()
-    assert 'line 3: torn' in ' '.join(streams.err.split())
-    assert '90.75' in streams.out
+    assert f'{results}, line 3: torn' in caplog.text
+    assert '90.75' in capsys.readouterr().out
