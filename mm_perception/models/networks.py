@@ -127,7 +127,8 @@ class Trunk(nn.Module):
     def forward(self, **inputs: Tensor) -> Tensor:
         """Map named [B, D] to [B, width]."""
         outputs = [branch(inputs[name]) for name, branch in self.branches.items()]
-        return self.joint(torch.cat(outputs, dim=-1))  # type: ignore[no-any-return]  # torch's own
+        joined = torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]  # spare a copy
+        return self.joint(joined)  # type: ignore[no-any-return]  # torch's own
 
 
 class GaussianNetwork(nn.Module):
