@@ -134,20 +134,21 @@ def paper(
 
 
 def _run_digits(request: _Request) -> None:
-    from training.paper.experiments import TRIALS
+    from training.paper.experiments import trials_of
     from training.paper.mnist import read_mnist
     from training.paper.pictures import draw_figure4, draw_figure5
     from training.paper.recipe import read_digits_recipe
     from training.paper.suite import Suite
 
-    name = request.experiment.value
-    trials = [t for t in TRIALS[name] if all(word in t.title for word in request.only)]
+    name, recipe = request.experiment.value, read_digits_recipe(request.recipe, request.epochs)
+    of_recipe = trials_of(name, recipe.trial)
+    trials = [t for t in of_recipe if all(word in t.title for word in request.only)]
     if not trials:
-        titles = '; '.join(trial.title for trial in TRIALS[name])
+        titles = '; '.join(trial.title for trial in of_recipe)
         raise SettingsError(f'--only {" ".join(request.only)}: not in {name}; it has: {titles}')
     suite = Suite(
         read_mnist(request.folder('--mnist')),
-        read_digits_recipe(request.recipe, request.epochs),
+        recipe,
         request.results,
         request.workdir,
         torch_device(request.device),

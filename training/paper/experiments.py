@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
+from mm_perception.errors import SettingsError
 from training.paper.pairs import PAIRS
 from training.paper.results import Missing, Result
 
@@ -94,3 +97,21 @@ TRIALS: dict[str, tuple[Trial, ...]] = {
     ),
 }
 """What each experiment on digits trains, by its name."""
+
+
+def trials_of(experiment: str, changes: Mapping[str, Any]) -> list[Trial]:
+    """Give an experiment's trials, changed as a recipe has it, each once.
+
+    Raises:
+        SettingsError: A change that a trial does not have.
+
+    """
+    try:
+        changed = [
+            Trial.model_validate(trial.model_dump() | dict(changes)) for trial in TRIALS[experiment]
+        ]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = '.'.join(str(part) for part in first['loc'])
+        raise SettingsError(f'recipe: trial.{name}: {first["msg"]}') from error
+    return list(dict.fromkeys(changed))

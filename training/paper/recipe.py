@@ -26,6 +26,10 @@ class DigitsRecipe(BaseModel):
     model: dict[str, Any] = Field(
         default_factory=dict, description="The model's settings, but for what a row says."
     )
+    trial: dict[str, Any] = Field(
+        default_factory=dict,
+        description='What every row trains in place of what it says, as {model: ss_hmvae_kl}.',
+    )
     hidden: PositiveInt = Field(512, description='Units of every hidden layer.')
     optimisation: Optimisation = Field(description='How the objective is climbed.')
     unlabelled: PositiveInt | None = Field(

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
-from training.paper.experiments import HALVES, NOISY, TRIALS
+import pytest
+
+from mm_perception.errors import SettingsError
+from training.paper.experiments import HALVES, NOISY, TRIALS, trials_of
 from training.paper.pairs import PAIRS
 from training.paper.results import Result
 
@@ -59,3 +62,14 @@ def test_a_result_belongs_to_its_trial_and_to_no_other_of_its_table() -> None:
                 xw=90,
             )
             assert [other for other in trials if other.made(result)] == [trial]
+
+
+def test_a_recipe_can_train_one_model_in_every_row_once() -> None:
+    trials = trials_of('table4', {'model': 'ss_hmvae_kl', 'beta': 1.0})
+    assert [(t.data, t.model, t.beta) for t in trials] == [
+        (HALVES, 'ss_hmvae_kl', 1.0),
+        (NOISY, 'ss_hmvae_kl', 1.0),
+    ]
+    assert trials_of('table4', {}) == list(TRIALS['table4'])
+    with pytest.raises(SettingsError, match=r'trial\.depth'):
+        trials_of('table4', {'depth': 3})
