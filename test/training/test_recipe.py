@@ -54,7 +54,7 @@ def test_change_of_one_backbone_setting_keeps_the_others() -> None:
         ('optimisation.epochs', 'must have the form'),
         ('optimisation.epochs=0', 'optimisation.epochs = 0'),
         ('optimisation.epoch=3', 'optimisation.epoch'),
-        ('model.gamma=1', 'model.gamma'),
+        ('model.omega=1', 'model.omega'),
         ('model.beta=-1', 'model.beta = -1'),
         ('seed.x=1', 'seed'),
         ('pipeline.region.kind=circle', 'pipeline.region.kind'),
