@@ -134,11 +134,11 @@ def paper(
 
 
 def _run_digits(request: _Request) -> None:
-    from training.paper.experiments import trials_of
-    from training.paper.mnist import read_mnist
-    from training.paper.pictures import draw_figure4, draw_figure5
-    from training.paper.recipe import read_digits_recipe
-    from training.paper.suite import Suite
+    from training.paper.digits.mnist import read_mnist
+    from training.paper.digits.pictures import draw_figure4, draw_figure5
+    from training.paper.digits.recipe import read_digits_recipe
+    from training.paper.digits.suite import Suite
+    from training.paper.digits.trials import trials_of
 
     name, recipe = request.experiment.value, read_digits_recipe(request.recipe, request.epochs)
     of_recipe = trials_of(name, recipe.trial)
@@ -187,7 +187,7 @@ def _run_flickr(request: _Request) -> None:
     from training.climb import Run
     from training.interrupt import stoppable
     from training.paper.flickr import run_flickr
-    from training.paper.flickr_task import PAPER, QUICK
+    from training.paper.flickr.task import PAPER, QUICK
     from training.progress import progress_bars
 
     recipe = QUICK if request.recipe == 'quick' else PAPER
@@ -213,7 +213,7 @@ def _print(request: _Request) -> None:
     if request.results.resolve() != _MEASURED.resolve():
         found += read(request.results)
     if request.experiment is Experiment.FIGURE6:
-        from training.paper.pictures import draw_figure6
+        from training.paper.digits.pictures import draw_figure6
 
         _CONSOLE.print(f'picture: {draw_figure6(found, request.workdir)}', soft_wrap=True)
     elif request.experiment.value.startswith('figure'):

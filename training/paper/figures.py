@@ -22,9 +22,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from mm_perception.errors import TrainingError
-from training.paper.comparison import Measured, Mode, Variant, measure
 from training.paper.published import TABLE5, WASHINGTON, Entry
 from training.paper.results import Result
+from training.paper.tables.comparison import Measured, Mode, Variant, measure
 
 Images = NDArray[np.float32]  # [N, height, width] in [0, 1]
 

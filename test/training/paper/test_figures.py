@@ -12,7 +12,6 @@ import pytest
 from numpy.typing import NDArray
 
 from mm_perception.errors import TrainingError
-from training.paper.comparison import Variant
 from training.paper.figures import (
     Generation,
     Images,
@@ -24,6 +23,7 @@ from training.paper.figures import (
 )
 from training.paper.published import TABLE5
 from training.paper.results import Result
+from training.paper.tables.comparison import Variant
 
 BLACK, BLUE, VERMILION = (0, 0, 0), (0, 0x72, 0xB2), (0xD5, 0x5E, 0)
 KL = next(entry for entry in TABLE5.entries if entry.name == 'SS-HMVAE-kl')

@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from training.paper.layout import Cell, Line
+from training.paper.tables.layout import Cell, Line
 
 DASH = '—'
 _GAP = 2  # characters between columns
@@ -30,7 +30,7 @@ def fit(lines: Sequence[Line], width: int, decimals: int) -> Table:
     """Make the widest form of a table that fits.
 
     Args:
-        lines: As `training.paper.layout` gives them.
+        lines: As `training.paper.tables.layout` gives them.
         width: The screen's, in characters.
         decimals: Of the published figures.
 

@@ -10,8 +10,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from training.paper.mnist import SIDE
-from training.paper.warp import Warp
+from training.paper.digits.mnist import SIDE
+from training.paper.digits.warp import Warp
 
 
 class Pairs(Protocol):

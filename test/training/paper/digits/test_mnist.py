@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mm_perception.errors import TrainingError
-from training.paper.mnist import read_mnist
+from training.paper.digits.mnist import read_mnist
 
 
 def test_npz_gives_the_real_digits_in_their_order(shared_data: Path) -> None:

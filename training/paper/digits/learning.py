@@ -20,11 +20,11 @@ from mm_perception.models.semi_supervised import SemiSupervised
 from mm_perception.models.settings import Widths
 from training.climb import UNLABELLED, Items, Progress, Run, climb, learnable
 from training.evaluate import Scores
-from training.paper.experiments import Trial
-from training.paper.mnist import CLASSES, Mnist
-from training.paper.pairs import PAIRS
+from training.paper.digits.mnist import CLASSES, Mnist
+from training.paper.digits.pairs import PAIRS
+from training.paper.digits.recipe import DigitsRecipe
+from training.paper.digits.trials import Trial
 from training.paper.provenance import provenance
-from training.paper.recipe import DigitsRecipe
 from training.paper.results import Missing, Result
 
 MODES = {'x': ('x',), 'w': ('w',), 'xw': ('w', 'x')}

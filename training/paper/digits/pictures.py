@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from mm_perception.models import SSHMVAE
-from training.paper.digits import Learned, Task, pairs_of_test
-from training.paper.experiments import HALVES, Trial
+from training.paper.digits.generation import imagine
+from training.paper.digits.learning import Learned, Task, pairs_of_test
+from training.paper.digits.mnist import CLASSES, SIDE
+from training.paper.digits.suite import Suite
+from training.paper.digits.trials import HALVES, Trial
 from training.paper.figures import Generation, Images, figure4, figure5, figure6
-from training.paper.generation import imagine
-from training.paper.mnist import CLASSES, SIDE
 from training.paper.results import Missing, Result
-from training.paper.suite import Suite
 
 _WAYS: dict[str, tuple[Missing, ...]] = {
     'ss_hmvae': ('zero fill', 'iterative'),

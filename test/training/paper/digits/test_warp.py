@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.paper.warp import Warp
+from training.paper.digits.warp import Warp
 
 
 def bar(count: int = 200) -> Tensor:

@@ -7,8 +7,8 @@ from __future__ import annotations
 import pytest
 
 from mm_perception.errors import SettingsError
-from training.paper.experiments import HALVES, NOISY, TRIALS, trials_of
-from training.paper.pairs import PAIRS
+from training.paper.digits.pairs import PAIRS
+from training.paper.digits.trials import HALVES, NOISY, TRIALS, trials_of
 from training.paper.results import Result
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from training.paper.comparison import (
+from training.paper.published import FLICKR, TABLES, Entry, Figure
+from training.paper.results import Result
+from training.paper.tables.comparison import (
     MODES,
     Measured,
     Mode,
@@ -16,8 +18,6 @@ from training.paper.comparison import (
     own_entries,
     unpublished_entries,
 )
-from training.paper.published import FLICKR, TABLES, Entry, Figure
-from training.paper.results import Result
 
 MARGIN = 0.5
 """How far below the paper's figure, in per cent, ours still counts as reaching it."""

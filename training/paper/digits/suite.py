@@ -16,10 +16,10 @@ from rich.console import Console
 from mm_perception.models.semi_supervised import SemiSupervised
 from training.climb import Run
 from training.interrupt import stoppable
-from training.paper.digits import Learned, Task, learn, results, score
-from training.paper.experiments import Trial
-from training.paper.mnist import Mnist
-from training.paper.recipe import DigitsRecipe
+from training.paper.digits.learning import Learned, Task, learn, results, score
+from training.paper.digits.mnist import Mnist
+from training.paper.digits.recipe import DigitsRecipe
+from training.paper.digits.trials import Trial
 from training.paper.results import Result, append, read
 from training.progress import progress_bars
 

@@ -21,10 +21,10 @@ from made_flickr import ITEMS, SPLITS, TAGS, write_flickr, write_tags
 from mm_perception.errors import SettingsError, TrainingError
 from training.climb import Run
 from training.interrupt import StoppedError
-from training.paper.flickr import divide, run_flickr
-from training.paper.flickr_files import read_flickr
-from training.paper.flickr_task import MODELS, PAPER, QUICK, FlickrRecipe
-from training.paper.ranking import label_ranking_average_precision
+from training.paper.flickr.experiment import divide, run_flickr
+from training.paper.flickr.files import read_flickr
+from training.paper.flickr.ranking import label_ranking_average_precision
+from training.paper.flickr.task import MODELS, PAPER, QUICK, FlickrRecipe
 from training.paper.results import Result, read
 from training.recipe import Optimisation
 

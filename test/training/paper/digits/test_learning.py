@@ -14,11 +14,11 @@ import torch
 from mm_perception.errors import SettingsError, TrainingError
 from training.climb import Run
 from training.interrupt import StoppedError
-from training.paper.digits import Task, choose_labels, learn, probabilities, results, score
-from training.paper.experiments import Trial
-from training.paper.mnist import Mnist, read_mnist
-from training.paper.recipe import DigitsRecipe
-from training.paper.warp import Warp
+from training.paper.digits.learning import Task, choose_labels, learn, probabilities, results, score
+from training.paper.digits.mnist import Mnist, read_mnist
+from training.paper.digits.recipe import DigitsRecipe
+from training.paper.digits.trials import Trial
+from training.paper.digits.warp import Warp
 from training.recipe import Optimisation
 
 RUN = Run(torch.device('cpu'))

@@ -14,7 +14,7 @@ import torch
 from made_flickr import IMAGE, ITEMS, LABELS, TAGS, TEST, TRAIN, VALID, write_flickr, write_tags
 
 from mm_perception.errors import TrainingError
-from training.paper.flickr_files import read_flickr
+from training.paper.flickr.files import read_flickr
 
 TEXT = 'text/text_all_2000_labelled.npz'
 FIRST, SECOND = (

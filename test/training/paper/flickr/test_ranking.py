@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.paper.ranking import label_ranking_average_precision as lrap
+from training.paper.flickr.ranking import label_ranking_average_precision as lrap
 
 LABELS = 4
 ITEMS = st.lists(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.paper.logistic_regression import fit_logistic_regression
+from training.paper.flickr.logistic_regression import fit_logistic_regression
 
 
 def made(items: int = 80, dimension: int = 5, labels: int = 3) -> tuple[Tensor, Tensor]:

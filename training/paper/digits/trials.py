@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from mm_perception.errors import SettingsError
-from training.paper.pairs import PAIRS
+from training.paper.digits.pairs import PAIRS
 from training.paper.results import Missing, Result
 
 HALVES, NOISY = 'hmMNIST', 'nmMNIST(pi/4, 0.5)'

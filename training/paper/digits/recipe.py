@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from mm_perception.errors import SettingsError
 from training.config import config_folders
+from training.paper.digits.warp import Warp
 from training.paper.results import RecipeName
-from training.paper.warp import Warp
 from training.recipe import Optimisation, read_settings
 
 

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.text import Text
 
 from mm_perception.errors import SettingsError
-from training.paper.forms import fit
-from training.paper.layout import MARGIN, Line, lines_of, missing_figures, other_lines
 from training.paper.published import TABLES
 from training.paper.results import Result
+from training.paper.tables.forms import fit
+from training.paper.tables.layout import MARGIN, Line, lines_of, missing_figures, other_lines
 
 _UNITS = {'accuracy': 'accuracy in %', 'lrap': 'label-ranking average precision in %'}
 _RECIPES = {

@@ -36,12 +36,12 @@ from torch import Tensor
 from mm_perception.errors import TrainingError
 from mm_perception.models import Autoencoder, Objective, build_autoencoder
 from training.climb import UNLABELLED, Items, Run, climb
-from training.paper.flickr_files import SPLITS, Flickr, read_flickr
-from training.paper.flickr_task import MODALITIES, MODELS, PAPER, FlickrRecipe, Model, Task, View
-from training.paper.logistic_regression import fit_logistic_regression
+from training.paper.flickr.files import SPLITS, Flickr, read_flickr
+from training.paper.flickr.logistic_regression import fit_logistic_regression
+from training.paper.flickr.ranking import label_ranking_average_precision
+from training.paper.flickr.task import MODALITIES, MODELS, PAPER, FlickrRecipe, Model, Task, View
 from training.paper.provenance import provenance
 from training.paper.published import FLICKR
-from training.paper.ranking import label_ranking_average_precision
 from training.paper.results import Result, append, read
 
 _CHUNK = 1000

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.paper.mnist import read_mnist
-from training.paper.pairs import PAIRS
+from training.paper.digits.mnist import read_mnist
+from training.paper.digits.pairs import PAIRS
 
 
 @pytest.fixture(scope='module')

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mm_perception.errors import SettingsError
-from training.paper.recipe import read_digits_recipe
+from training.paper.digits.recipe import read_digits_recipe
 
 
 def test_the_papers_recipe_is_what_the_paper_says() -> None:
@@ -56,5 +56,5 @@ def test_a_wrong_recipe_is_refused_with_its_place(tmp_path: Path, content: str, 
 
 
 def test_an_unknown_recipe_is_told_the_known_ones() -> None:
-    with pytest.raises(SettingsError, match='nor one of .*paper, quick'):
+    with pytest.raises(SettingsError, match=r'nor one of .*paper, quick'):
         read_digits_recipe('fast')

@@ -1,0 +1,9 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The papers' tables on the screen, with what was measured here in the same cells."""
+
+from __future__ import annotations
+
+from training.paper.tables.printing import print_table
+
+__all__ = ['print_table']
