@@ -44,7 +44,10 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=[NAME, f'{NAME}.*', 'training', 'training.*']),
-    package_data={NAME: ['py.typed'], 'training': ['py.typed', *templates_of('training')]},
+    package_data={
+        NAME: ['py.typed'],
+        'training': ['py.typed', 'paper/results.csv', *templates_of('training')],
+    },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (str(SHARE), ['package.xml']),

@@ -6,15 +6,11 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
-from torch import nn
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
-from mm_perception.models.settings import Weight
+from mm_perception.models.settings import Modalities, Weight
 
 Likelihood: TypeAlias = Literal['gaussian', 'bernoulli', 'nonnegative']
-
-# Names of other inputs that networks take beside the modalities.
-_RESERVED = frozenset({'self', 'z'})
 
 
 class AutoencoderSettings(BaseModel):
@@ -28,9 +24,7 @@ class AutoencoderSettings(BaseModel):
     name: Literal['ae', 'vae', 'mae', 'mvae', 'jmvae_kl'] = Field(
         description='The model: ae and vae know one modality, the others several.'
     )
-    modalities: dict[str, PositiveInt] = Field(
-        min_length=1, description='The dimensions of each modality, by name; any order is the same.'
-    )
+    modalities: Modalities
     likelihoods: dict[str, Likelihood] = Field(
         description='What p(x_m|z) is, by modality: for real values, [0, 1], or features ≥ 0.'
     )
@@ -46,17 +40,6 @@ class AutoencoderSettings(BaseModel):
     beta: Weight = Field(
         1.0, description='jmvae_kl: weight of the KL to the single-modality encoders.'
     )
-
-    @field_validator('modalities')
-    @classmethod
-    def _names_can_be_networks(cls, modalities: dict[str, int]) -> dict[str, int]:
-        for name in modalities:
-            if not name.isidentifier() or name in _RESERVED or hasattr(nn.ModuleDict(), name):
-                raise ValueError(
-                    f"modality '{name}' cannot name a network; use a plain word such as 'image' "
-                    f'(not {", ".join(sorted(_RESERVED))}, nor an attribute of a torch module)'
-                )
-        return {str(name): dimension for name, dimension in modalities.items()}
 
     @model_validator(mode='after')
     def _model_and_likelihoods_fit_the_modalities(self) -> AutoencoderSettings:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt
 from torch import nn
 
 from mm_perception.models.networks import TABLES
@@ -15,6 +15,26 @@ from mm_perception.models.networks import TABLES
 _RESERVED = frozenset({'a', 'self', 'y', 'z'})
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _can_name_networks(modalities: dict[str, int]) -> dict[str, int]:
+    for name in modalities:
+        if not name.isidentifier() or name in _RESERVED or hasattr(nn.ModuleDict(), name):
+            reserved = ', '.join(sorted(_RESERVED))
+            raise ValueError(
+                f"modality '{name}' cannot name a network; use a plain word such as 'rgb' "
+                f'(not {reserved}, nor an attribute of a torch module)'
+            )
+    return {str(name): dimension for name, dimension in modalities.items()}
+
+
+Modalities = Annotated[
+    dict[str, PositiveInt],
+    Field(
+        min_length=1, description='The dimensions of each modality, by name; any order is the same.'
+    ),
+    AfterValidator(_can_name_networks),
+]
 
 
 class Widths(BaseModel):
@@ -44,9 +64,7 @@ class ModelSettings(BaseModel):
         'rgbd',
         description="The paper's table of networks: for pixels in [0, 1], or for features ≥ 0.",
     )
-    modalities: dict[str, PositiveInt] = Field(
-        min_length=1, description='The dimensions of each modality, by name; any order is the same.'
-    )
+    modalities: Modalities
     classes: int = Field(ge=2, description='How many classes.')
     widths: Widths = Field(
         default_factory=_widths_of_the_table, description="Layer widths; by default the table's."
@@ -83,15 +101,3 @@ class ModelSettings(BaseModel):
         allow_inf_nan=False,
         description="Of the Gumbel-softmax. The paper gives none; its library's default is 0.1.",
     )
-
-    @field_validator('modalities')
-    @classmethod
-    def _names_can_be_networks(cls, modalities: dict[str, int]) -> dict[str, int]:
-        for name in modalities:
-            if not name.isidentifier() or name in _RESERVED or hasattr(nn.ModuleDict(), name):
-                reserved = ', '.join(sorted(_RESERVED))
-                raise ValueError(
-                    f"modality '{name}' cannot name a network; use a plain word such as 'rgb' "
-                    f'(not {reserved}, nor an attribute of a torch module)'
-                )
-        return {str(name): dimension for name, dimension in modalities.items()}

@@ -103,7 +103,8 @@ def _to_do(number: str, results: Sequence[Result]) -> str:
     missing, figures = missing_figures(number, results)
     if not missing:
         return ''
+    data = {'table5': 'washington', 'table6': 'washington', 'flickr': 'flickr'}.get(number, 'mnist')
     return (
-        f'The full recipe has not measured {missing} of {figures} figures: `train paper {number}` '
-        f'does, and `train paper {number} --quick` gives an idea in minutes.'
+        f'The full recipe has not measured {missing} of {figures} figures: '
+        f'`train paper {number} --{data} PATH` does; with --quick it gives an idea in minutes.'
     )

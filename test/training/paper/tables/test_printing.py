@@ -204,7 +204,7 @@ def test_the_washington_subset_is_a_table_of_its_own_that_compares_nothing(
 
 def test_the_caption_counts_what_is_missing_and_says_how_to_run_it() -> None:
     text = ' '.join(printed('table4', [result()]).split())
-    assert 'has not measured 33 of 36 figures: `train paper table4` does' in text
+    assert 'has not measured 33 of 36 figures: `train paper table4 --mnist PATH` does' in text
     assert 'Nothing was measured yet' in printed('table4', [])
     everything = [
         result(
