@@ -19,7 +19,7 @@ from mm_perception.observation import Modality
 from mm_perception.pipeline import Pipeline, PipelineSettings
 from training.climb import Progress, Run
 from training.interrupt import StoppedError
-from training.paper.fine_tuning import FineTuning, LabelledImages, fine_tune
+from training.paper.washington.fine_tuning import FineTuning, LabelledImages, fine_tune
 from training.recordings.washington import find_crops
 
 SPEC = BackboneSettings(name='squeezenet1_0', weights='file')

@@ -25,11 +25,11 @@ from mm_perception.models.missing import iterative_sampling, zero_fill
 from mm_perception.observation import Modality
 from training.evaluate import Scores
 from training.fit import TrainingData, fit
-from training.paper.classifier_only import fit_classifier
-from training.paper.fine_tuning import FineTuning
 from training.paper.results import Missing, Result, append, provenance, read
-from training.paper.washington_features import Labels, Prepared, Setting, prepare
-from training.paper.washington_splits import read_objects
+from training.paper.washington.classifier_only import fit_classifier
+from training.paper.washington.features import Labels, Prepared, Setting, prepare
+from training.paper.washington.fine_tuning import FineTuning
+from training.paper.washington.splits import read_objects
 from training.recipe import Recipe, read_recipe
 
 RGB, DEPTH = str(Modality.RGB), str(Modality.DEPTH)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_perception.errors import LabelError, RecordingError
-from training.paper.washington_splits import Objects, read_objects
+from training.paper.washington.splits import Objects, read_objects
 from training.recipe import Recipe
 
 FIFTH = Recipe(every=5, labelled_fraction=0.05)

@@ -26,12 +26,12 @@ from mm_perception.errors import (
     WeightsError,
 )
 from training.climb import Run
-from training.paper.classifier_only import fit_classifier
-from training.paper.fine_tuning import FineTuning
 from training.paper.results import Result, read
-from training.paper.washington import backbone_changes, run_table, score, ways
-from training.paper.washington_features import Prepared, Setting, prepare
-from training.paper.washington_splits import read_objects
+from training.paper.washington.classifier_only import fit_classifier
+from training.paper.washington.experiment import backbone_changes, run_table, score, ways
+from training.paper.washington.features import Prepared, Setting, prepare
+from training.paper.washington.fine_tuning import FineTuning
+from training.paper.washington.splits import read_objects
 from training.recipe import read_recipe
 from training.recordings.washington import find_crops
 

@@ -28,9 +28,9 @@ from training.dataset import Dataset, Extractor, load_dataset
 from training.fit import TrainingData
 from training.interrupt import stoppable
 from training.material import split as divide
-from training.paper.fine_tuning import FineTuned, FineTuning, LabelledImages, fine_tune
 from training.paper.results import RecipeName
-from training.paper.washington_splits import Objects, Split
+from training.paper.washington.fine_tuning import FineTuned, FineTuning, LabelledImages, fine_tune
+from training.paper.washington.splits import Objects, Split
 from training.recipe import Recipe, read_recipe
 
 Labels = Literal['few', 'all']
