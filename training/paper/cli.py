@@ -55,6 +55,7 @@ class _Request:
     epochs: int | None
     seeds: range
     only: list[str]
+    splits: list[int]
     workdir: Path
     results: Path
     device: Device
@@ -91,6 +92,10 @@ def paper(
         list[str] | None,
         typer.Option(help='Only the rows with this in their title; may be repeated.'),
     ] = None,
+    split: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Only this of the data's own splits; may be repeated."),
+    ] = None,
     backbone: Annotated[
         str, typer.Option(help='A torchvision classifier, for tables 5 and 6.')
     ] = 'vgg16',
@@ -120,6 +125,7 @@ def paper(
         epochs,
         range(seed, seed + seeds),
         only or [],
+        split or [],
         workdir,
         results or workdir / 'results.csv',
         device,
@@ -171,6 +177,7 @@ def _run_washington(request: _Request, backbone: str, weights: Path | None) -> N
         'table5' if request.experiment is Experiment.TABLE5 else 'table6',
         request.folder('--washington'),
         request.results,
+        trials=request.splits,
         models=request.only,
         changes=backbone_changes(backbone, None, kind),
         epochs=_QUICK_EPOCHS['washington'] if quick else request.epochs,
@@ -186,7 +193,7 @@ def _run_washington(request: _Request, backbone: str, weights: Path | None) -> N
 def _run_flickr(request: _Request) -> None:
     from training.climb import Run
     from training.interrupt import stoppable
-    from training.paper.flickr import run_flickr
+    from training.paper.flickr import SPLITS, run_flickr
     from training.paper.flickr.task import PAPER, QUICK
     from training.progress import progress_bars
 
@@ -202,7 +209,14 @@ def _run_flickr(request: _Request) -> None:
 
             device = torch_device(request.device)
             run = Run(device, request.workdir, resume=True, report=report, stopping=stopping)
-            run_flickr(request.folder('--flickr'), request.results, run, recipe, seed=seed)
+            run_flickr(
+                request.folder('--flickr'),
+                request.results,
+                run,
+                recipe,
+                seed=seed,
+                splits=request.splits or SPLITS,
+            )
 
 
 def _print(request: _Request) -> None:

@@ -5,5 +5,6 @@
 from __future__ import annotations
 
 from training.paper.flickr.experiment import run_flickr
+from training.paper.flickr.files import SPLITS
 
-__all__ = ['run_flickr']
+__all__ = ['SPLITS', 'run_flickr']
