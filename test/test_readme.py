@@ -38,6 +38,7 @@ LESS = {
         *('--cache', 'features'),
     ],
     'evaluate': ['--cache', 'features'],
+    'paper': ['--only', 'nmMNIST', '--only', 'ss_mvae', '--epochs', '1'],
 }
 
 
@@ -58,6 +59,7 @@ def test_training_commands_run_in_the_order_of_the_readme(
         for crop in sorted((shared_data / 'uw_rgbd' / category / instance).glob('*_crop.png'))[:40]:
             for name in (crop.name, crop.name.replace('_crop', '_depthcrop')):
                 (folder / name).symlink_to(crop.with_name(name))
+    Path('mnist.npz').symlink_to(shared_data.resolve() / 'mnist.npz')
     Path('testinstance_ids.txt').write_text('****** trial 1 ******\napple_1\nball_2\n')
     ran = []
     for words in commands('train'):
@@ -66,10 +68,11 @@ def test_training_commands_run_in_the_order_of_the_readme(
             main()
         assert not ended.value.code
         ran.append(words[1])
-    assert ran == ['simulate', 'fit', 'evaluate', 'fit']
+    assert ran == ['simulate', 'fit', 'evaluate', 'fit', 'paper']
     assert Path('model/bundle/manifest.yaml').is_file()
     assert Path('model/report.html').is_file()
     assert Path('washington/bundle/manifest.yaml').is_file()
+    assert len(Path('.paper/results.csv').read_text().splitlines()) == 2  # the header, and a row
 
 
 @pytest.mark.parametrize('words', commands('make'), ids=' '.join)
