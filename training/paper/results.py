@@ -33,9 +33,6 @@ from pydantic import (
 )
 
 from mm_perception.errors import TrainingError
-from training.paper.provenance import provenance
-
-__all__ = ['COLUMNS', 'Metric', 'Missing', 'RecipeName', 'Result', 'append', 'provenance', 'read']
 
 _LOGGER = logging.getLogger(__name__)
 _DAYS = {  # a time outside of these is a clock that was never set
@@ -84,7 +81,7 @@ class Result(BaseModel):
     commit: Line = Field(description="The code's; + where it had changes, empty outside git.")
     machine: Line = Field(description='What computed: CPU and threads, or GPU.')
     device: Name = Field(description='cpu or cuda.')
-    seconds: Seconds = Field(description='Wall-clock time of the training.')
+    seconds: Seconds = Field(description='Of the training by the clock; after a stop, since then.')
     data: Name = Field(description='hmMNIST, nmMNIST(pi/4, 0.5), Washington RGB-D, …')
     model: Name = Field(description='ss_hmvae_kl, …')
     missing: Missing = Field('', description='How a missing modality is met; empty: not asked.')

@@ -19,7 +19,8 @@ from pydantic import ValidationError
 
 from mm_perception.errors import TrainingError
 from training.paper import provenance as provenance_module
-from training.paper.results import COLUMNS, Result, append, provenance, read
+from training.paper.provenance import provenance
+from training.paper.results import COLUMNS, Result, append, read
 
 RESULT = Result(
     time=datetime(2026, 7, 1, 12, tzinfo=timezone.utc),

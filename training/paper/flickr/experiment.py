@@ -110,6 +110,7 @@ def run_flickr(
         StoppedError: ``run.stopping`` said so.
 
     """
+    provenance()  # the commit of the code that is loaded, whatever is committed while it runs
     done = read(results)
     tasks = [Task(model, recipe, seed, split) for split in splits for model in models]
     todo = [task for task in tasks if not any(task.made(result) for result in done)]
