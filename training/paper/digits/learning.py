@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import torch
@@ -106,14 +107,15 @@ class Learned:
 
 
 def learn(
-    task: Task, run: Run, each_epoch: Callable[[SemiSupervised], None] | None = None
+    task: Task, run: Run, each_epoch: Callable[[SemiSupervised, int], None] | None = None
 ) -> Learned:
     """Train a model.
 
     Args:
         task: All that it is of.
         run: Where, and whom to tell.
-        each_epoch: Told of the model after every epoch, in ``eval`` mode.
+        each_epoch: Told of the model, in ``eval`` mode, after every epoch, and of its number, from
+            1. What it draws changes nothing.
 
     Raises:
         SettingsError, TrainingError, StoppedError: As for ``climb``; also where there are fewer
@@ -122,13 +124,13 @@ def learn(
     """
     torch.manual_seed(task.seed)
     model = task.build().to(run.device).train()
+    epochs = task.recipe.optimisation.epochs
 
     def report(progress: Progress) -> None:
         run.report(progress)
         if each_epoch and progress.epoch_ended:
-            state = torch.get_rng_state()  # what is scored on the way changes nothing
-            each_epoch(model.eval())
-            torch.set_rng_state(state)
+            with _own_random_state(run.device):
+                each_epoch(model.eval(), progress.done * epochs // progress.total)
             model.train()
 
     start = time.monotonic()
@@ -190,22 +192,27 @@ def score(
     labels = task.mnist.test.labels[: task.recipe.test]
     device = next(learned.model.parameters()).device
     pairs = pairs_of_test(task, len(labels))
-    state = torch.get_rng_state()
     scores = {}
     for mode in modes:
-        torch.manual_seed(_SAMPLING)  # iterative sampling draws; a score is the same each time
         given = {name: pairs[name] for name in MODES[mode]}
-        parts = [
-            probabilities(
-                learned.model,
-                {name: rows[start : start + _CHUNK].to(device) for name, rows in given.items()},
-                missing,
-            ).cpu()
-            for start in range(0, len(labels), _CHUNK)
-        ]
+        with _own_random_state(device):
+            torch.manual_seed(_SAMPLING)  # iterative sampling draws; a score is the same each time
+            parts = [
+                probabilities(
+                    learned.model,
+                    {name: rows[start : start + _CHUNK].to(device) for name, rows in given.items()},
+                    missing,
+                ).cpu()
+                for start in range(0, len(labels), _CHUNK)
+            ]
         scores[mode] = Scores(labels.numpy(), torch.cat(parts).double().numpy())
-    torch.set_rng_state(state)
     return scores
+
+
+def _own_random_state(device: torch.device) -> AbstractContextManager[None]:
+    """Leave torch's random states, the device's too, as they were before."""
+    devices = [device] if device.type == 'cuda' else []
+    return torch.random.fork_rng(devices)
 
 
 def probabilities(model: SemiSupervised, given: Mapping[str, Tensor], missing: Missing) -> Tensor:

@@ -38,10 +38,6 @@ class Digits:
     images: Tensor
     labels: Tensor
 
-    def to(self, device: torch.device) -> Digits:
-        """Give the same digits on a device."""
-        return Digits(self.images.to(device), self.labels.to(device))
-
 
 @dataclass(frozen=True)
 class Mnist:

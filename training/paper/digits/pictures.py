@@ -20,10 +20,6 @@ from training.paper.digits.trials import HALVES, Trial
 from training.paper.figures import Generation, Images, figure4, figure5, figure6
 from training.paper.results import Missing, Result
 
-_WAYS: dict[str, tuple[Missing, ...]] = {
-    'ss_hmvae': ('zero fill', 'iterative'),
-    'ss_hmvae_kl': ('kl',),
-}
 _TITLES = {'zero fill': 'SS-HMVAE', 'iterative': 'SS-HMVAE, iterative', 'kl': 'SS-HMVAE-kl'}
 _SIDES: dict[str, Literal['left', 'right']] = {'x': 'left', 'w': 'right'}
 
@@ -67,7 +63,7 @@ def _generation(models: Sequence[Learned], wanted: str) -> Generation:
     made = {
         _TITLES[missing]: _images(_imagined(learned, pairs, wanted, missing))
         for learned in models
-        for missing in _WAYS[learned.task.trial.model]
+        for missing in learned.task.trial.missing
     }
     return Generation(
         f'{wanted} from {other}',

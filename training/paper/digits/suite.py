@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from mm_perception.errors import TrainingError
 from mm_perception.models.semi_supervised import SemiSupervised
 from training.climb import Run
 from training.interrupt import stoppable
@@ -20,6 +21,7 @@ from training.paper.digits.learning import Learned, Task, learn, results, score
 from training.paper.digits.mnist import Mnist
 from training.paper.digits.recipe import DigitsRecipe
 from training.paper.digits.trials import Trial
+from training.paper.provenance import provenance
 from training.paper.results import Result, append, read
 from training.progress import progress_bars
 
@@ -53,6 +55,7 @@ class Suite:
             StoppedError: Ctrl-C; the same command goes on where it stopped.
 
         """
+        provenance()  # the commit of the code that is loaded, whatever is committed while it runs
         todo = [Task(self.mnist, trial, self.recipe, seed) for seed in seeds for trial in trials]
         for number, task in enumerate(todo, start=1):
             if self.is_done(task):
@@ -84,17 +87,17 @@ class Suite:
 
         """
 
-        def note(model: SemiSupervised) -> None:
+        def note(model: SemiSupervised, epoch: int) -> None:
             assert curve is not None  # its only caller's check  # noqa: S101
             accuracy = 100 * score(Learned(task, model, 0.0), '', ('xw',))['xw'].accuracy
             with curve.open('a', encoding='utf-8') as file:
-                file.write(f'{accuracy:.4f}\n')
+                file.write(f'{epoch},{accuracy:.4f}\n')
 
         with progress_bars(self.console) as progress, stoppable() as stopping:
             bar = progress.add_task(title or _title(task), total=None)
             run = Run(
                 self.device,
-                self.checkpoint(task),
+                _checkpoint_of(curve) if curve else self.checkpoint(task),
                 resume=True,
                 report=lambda p: progress.update(bar, total=p.total, completed=p.done),
                 stopping=stopping,
@@ -107,19 +110,38 @@ class Suite:
         return self.workdir / f'{words}-{task.identity()[:8]}.safetensors'
 
     def curve(self, task: Task) -> list[float]:
-        """Give the accuracy in % given both modalities, epoch by epoch; trains where needed."""
+        """Give the accuracy in % given both modalities, epoch by epoch; trains where needed.
+
+        The training has a checkpoint of its own: a table's of the same task knows no curve.
+
+        Raises:
+            TrainingError, SettingsError, StoppedError: As for ``learn``; also where the curve's
+                file lacks epochs of a training that is finished.
+
+        """
         path = self.checkpoint(task).with_suffix('.csv')
         self.workdir.mkdir(parents=True, exist_ok=True)
-        if not (path.is_file() and len(_lines(path)) >= task.recipe.optimisation.epochs):
-            path.unlink(missing_ok=True)  # a curve is drawn whole: a half one has no known start
-            self.checkpoint(task).unlink(missing_ok=True)
+        wanted = range(1, task.recipe.optimisation.epochs + 1)
+        if not path.is_file():
+            _checkpoint_of(path).unlink(missing_ok=True)
+        if not path.is_file() or not _by_epoch(path).keys() >= set(wanted):
             self.learn(task, curve=path)
-        return _lines(path)
+        found = _by_epoch(path)
+        if missing := [epoch for epoch in wanted if epoch not in found]:
+            raise TrainingError(
+                f'{path}: lacks epoch {missing[0]}; delete it to learn the curve anew'
+            )
+        return [found[epoch] for epoch in wanted]
 
 
-def _lines(path: Path) -> list[float]:
-    with path.open(encoding='utf-8') as file:
-        return [float(row[0]) for row in csv.reader(file) if row]
+def _checkpoint_of(curve: Path) -> Path:
+    return curve.with_suffix('.curve.safetensors')
+
+
+def _by_epoch(curve: Path) -> dict[int, float]:
+    """Read a curve; an epoch that was gone through again after an interruption counts once."""
+    with curve.open(encoding='utf-8') as file:
+        return {int(row[0]): float(row[1]) for row in csv.reader(file) if len(row) == 2}  # noqa: PLR2004 - epoch, accuracy
 
 
 def _title(task: Task) -> str:

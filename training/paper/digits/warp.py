@@ -38,6 +38,8 @@ class Warp(BaseModel):
             spread = torch.rand(len(images), device=images.device, generator=generator) * 2 - 1
             return spread * reach
 
+        if not len(images):
+            return images  # affine_grid refuses them
         turn, size = draw(math.radians(self.rotation)), 1 + draw(self.scale)
         cosine, sine, slant = turn.cos() / size, turn.sin() / size, draw(self.shear)
         height, width = images.shape[-2:]

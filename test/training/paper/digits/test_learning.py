@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from mm_perception.errors import SettingsError, TrainingError
+from mm_perception.models import SemiSupervised
 from training.climb import Run
 from training.interrupt import StoppedError
 from training.paper.digits.learning import Task, choose_labels, learn, probabilities, results, score
@@ -105,10 +106,15 @@ def test_stopped_training_goes_on_to_what_not_stopping_had_given(
 
 
 def test_looking_at_each_epoch_changes_nothing(mnist: Mnist) -> None:
-    seen: list[bool] = []
+    seen: list[tuple[bool, int]] = []
+
+    def look(model: SemiSupervised, epoch: int) -> None:
+        torch.rand(1)
+        seen.append((model.training, epoch))
+
     plain = learn(task(mnist), RUN).model.state_dict()
-    watched = learn(task(mnist), RUN, lambda model: seen.append(model.training))
-    assert seen == [False, False]
+    watched = learn(task(mnist), RUN, look)
+    assert seen == [(False, 1), (False, 2)]
     assert all(torch.equal(plain[name], v) for name, v in watched.model.state_dict().items())
 
 

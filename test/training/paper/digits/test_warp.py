@@ -41,6 +41,10 @@ def test_no_warp_leaves_the_picture() -> None:
     assert torch.allclose(Warp()(bar()), bar(), atol=1e-5)
 
 
+def test_no_picture_is_no_picture() -> None:
+    assert Warp(rotation=10)(bar()[:0]).shape == (0, *bar().shape[1:])
+
+
 def test_turns_reach_from_minus_to_plus_the_rotation() -> None:
     angles = tilt(Warp(rotation=40)(bar(), torch.Generator().manual_seed(0))).numpy()
     assert np.abs(angles).max() <= 41
