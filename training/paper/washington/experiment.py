@@ -25,7 +25,8 @@ from mm_perception.models.missing import iterative_sampling, zero_fill
 from mm_perception.observation import Modality
 from training.evaluate import Scores
 from training.fit import TrainingData, fit
-from training.paper.results import Missing, Result, append, provenance, read
+from training.paper.provenance import provenance
+from training.paper.results import Missing, Result, append, read
 from training.paper.washington.classifier_only import fit_classifier
 from training.paper.washington.features import Labels, Prepared, Setting, prepare
 from training.paper.washington.fine_tuning import FineTuning
@@ -111,11 +112,11 @@ def run_table(
             console,
         )  # fmt: skip
         prepared = None
-        for model in models or of_table:
-            if _is_done(read(results), objects.name, model, labels, trial, setting):
+        for model, modes in _trainings(models or of_table):
+            if _is_done(read(results), objects.name, model, modes, labels, trial, setting):
                 continue
             prepared = prepared or prepare(objects, trial, setting)
-            for row in run_washington(prepared, model, labels):
+            for row in run_washington(prepared, model, modes, labels):
                 append(results, row)
                 console.print(_told(row), highlight=False)
                 added.append(row)
@@ -128,66 +129,35 @@ def backbone_changes(name: str, layer: str | None = None, weights: str = 'file')
     return [f'pipeline.backbones.{modality}={spec}' for modality in (RGB, DEPTH)]
 
 
-def run_washington(prepared: Prepared, model: str, labels: Labels) -> list[Result]:
+def _trainings(models: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Name each model to train, and the modes to score it in; a single modality has its own."""
+    for model in models:
+        yield from (
+            [(model, ('x',)), (model, ('w',))] if model in _SINGLE else [(model, tuple(MODES))]
+        )
+
+
+def run_washington(
+    prepared: Prepared, model: str, modes: tuple[str, ...], labels: Labels
+) -> Iterator[Result]:
     """Train a model on a split, and score it on the objects that were held out.
+
+    Its checkpoint is kept until the last row was taken.
 
     Args:
         prepared: The split's features.
-        model: Its name in the settings; one that sees a single modality is trained for each.
+        model: Its name in the settings.
+        modes: What is given to it when it is scored; it learns from what the last one gives.
         labels: ``few``: those drawn (table 5); ``all``: of every training crop (table 6).
 
-    Returns:
-        A row for each trained model and each way that it meets a missing modality.
+    Yields:
+        A row for each way that the model meets a missing modality.
 
     Raises:
         MMPerceptionError: Whatever is wrong with the settings.
         StoppedError: Ctrl-C; the same call goes on where it stopped.
 
     """
-    if model not in _SINGLE:
-        return list(_rows(prepared, model, labels, tuple(MODES)))
-    return [row for mode in ('x', 'w') for row in _rows(prepared, model, labels, (mode,))]
-
-
-def ways(model: str, labels: Labels) -> tuple[Missing, ...]:
-    """Tell how a model can meet a missing modality, one row of results each."""
-    if model == 'ss_hmvae_kl':
-        return ('kl',)
-    if model in _SINGLE:
-        return ('',)
-    imagines = model == 'ss_hmvae' and labels == 'few'
-    return ('zero fill', 'iterative') if imagines else ('zero fill',)
-
-
-def score(
-    head: Head, test: TrainingData, given: Sequence[str], missing: Missing, device: torch.device
-) -> Scores:
-    """Score a model on labelled crops.
-
-    Args:
-        head: What was learned.
-        test: The crops.
-        given: The modalities to go by.
-        missing: How the others are met.
-        device: Where to compute.
-
-    """
-    fills = {'zero fill': zero_fill, 'iterative': iterative_sampling}
-    head.to(device).eval()
-    torch.manual_seed(_SAMPLING)
-    parts = []
-    with torch.inference_mode():
-        for rows in torch.split(torch.arange(len(test.labels)), _CHUNK):
-            inputs = head.scaling({name: test.features[name][rows].to(device) for name in given})
-            if missing in fills:
-                inputs = fills[missing](head.model, inputs)
-            parts.append(head.model.probabilities(inputs).cpu())
-    return Scores(test.labels.numpy(), torch.cat(parts).double().numpy())
-
-
-def _rows(
-    prepared: Prepared, model: str, labels: Labels, modes: tuple[str, ...]
-) -> Iterator[Result]:
     setting, objects = prepared.setting, prepared.objects
     recipe = _of_model(setting.recipe, model)
     train, test = prepared.data(labels, MODES[modes[-1]])
@@ -229,10 +199,52 @@ def _rows(
     checkpoint.unlink(missing_ok=True)
 
 
+def ways(model: str, labels: Labels) -> tuple[Missing, ...]:
+    """Tell how a model can meet a missing modality, one row of results each."""
+    if model == 'ss_hmvae_kl':
+        return ('kl',)
+    if model in _SINGLE:
+        return ('',)
+    imagines = model == 'ss_hmvae' and labels == 'few'
+    return ('zero fill', 'iterative') if imagines else ('zero fill',)
+
+
+def score(
+    head: Head, test: TrainingData, given: Sequence[str], missing: Missing, device: torch.device
+) -> Scores:
+    """Score a model on labelled crops.
+
+    Args:
+        head: What was learned.
+        test: The crops.
+        given: The modalities to go by.
+        missing: How the others are met.
+        device: Where to compute.
+
+    """
+    fills = {'zero fill': zero_fill, 'iterative': iterative_sampling}
+    head.to(device).eval()
+    torch.manual_seed(_SAMPLING)
+    parts = []
+    with torch.inference_mode():
+        for rows in torch.split(torch.arange(len(test.labels)), _CHUNK):
+            inputs = head.scaling({name: test.features[name][rows].to(device) for name in given})
+            if missing in fills:
+                inputs = fills[missing](head.model, inputs)
+            parts.append(head.model.probabilities(inputs).cpu())
+    return Scores(test.labels.numpy(), torch.cat(parts).double().numpy())
+
+
 def _is_done(
-    rows: Sequence[Result], data: str, model: str, labels: Labels, trial: int, setting: Setting
+    rows: Sequence[Result],
+    data: str,
+    model: str,
+    modes: tuple[str, ...],
+    labels: Labels,
+    trial: int,
+    setting: Setting,
 ) -> bool:
-    """Whether the results have every row of a model on a split."""
+    """Whether the results have every row of a training on a split."""
     recipe = setting.recipe
     wanted = (
         data, model, setting.labels(labels), trial, recipe.seed, setting.called(),
@@ -243,7 +255,6 @@ def _is_done(
         for row in rows
         if wanted == (row.data, row.model, row.labels, row.split, row.seed, row.recipe, row.epochs)
     ]
-    modes = ('x', 'w') if model in _SINGLE else tuple(MODES)
     return all(
         any(row.missing == missing and getattr(row, mode) is not None for row in found)
         for missing, mode in product(ways(model, labels), modes)

@@ -17,7 +17,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress
 
 from mm_perception.errors import ImageError
 from mm_perception.features import BackboneSettings
@@ -31,6 +30,7 @@ from training.material import split as divide
 from training.paper.results import RecipeName
 from training.paper.washington.fine_tuning import FineTuned, FineTuning, LabelledImages, fine_tune
 from training.paper.washington.splits import Objects, Split
+from training.progress import progress_bars
 from training.recipe import Recipe, read_recipe
 
 Labels = Literal['few', 'all']
@@ -91,7 +91,7 @@ class Setting:
 @contextmanager
 def bar(console: Console, title: str) -> Iterator[Callable[[int, int | None], None]]:
     """Show a progress bar; it is told what is done, and of how many where that is known."""
-    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as shown:
+    with progress_bars(console) as shown:
         task = shown.add_task(title, total=None)
         yield lambda done, total: shown.update(task, completed=done, total=total)
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mm_perception.errors import LabelError
+from training.paper.published import WASHINGTON
 from training.recipe import Recipe
 from training.recordings.sources import InstanceSource, washington_sources
 from training.recordings.washington import Crop, read_trials, thinned
 
-WHOLE = 'Washington RGB-D'
 TRIALS_FILE = 'testinstance_ids.txt'
 _CATEGORIES, _INSTANCES = 51, 300  # of the whole data set
 
@@ -121,7 +121,7 @@ def read_objects(
     official = _official_trials(file, folder, by_category, part=bool(categories))
     whole = (len(by_category), len(sources)) == (_CATEGORIES, _INSTANCES)
     note = f'{len(official)} splits of {file}'
-    return Objects(WHOLE if whole else folder.resolve().name, sources, official, note)
+    return Objects(WASHINGTON if whole else folder.resolve().name, sources, official, note)
 
 
 def _of(

@@ -133,8 +133,8 @@ def test_what_is_in_the_results_is_not_run_again(place: Place, tmp_path: Path) -
     results.write_text(''.join(text.splitlines(keepends=True)[:2]))  # m2 by depth is lost
     again = place.run(results, **chosen)
     assert [(r.model, r.x, r.w, r.xw) for r in again] == [
-        (r.model, r.x, r.w, r.xw) for r in first
-    ]  # the same seed gives the same figures
+        (r.model, r.x, r.w, r.xw) for r in first[1:]
+    ]  # m2 by RGB is there; of the rest the same seed gives the same figures
 
 
 def test_table6_knows_all_labels_but_tunes_on_few(place: Place, tmp_path: Path) -> None:
