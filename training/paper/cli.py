@@ -118,6 +118,10 @@ def paper(
     if quick and recipe not in {'paper', 'quick'}:
         raise SettingsError(f'--quick: is a recipe, and so is --recipe {recipe}; give one of them')
     data = {'flickr': flickr, 'table5': washington, 'table6': washington}
+    if experiment.value in data and recipe not in {'paper', 'quick'}:
+        raise SettingsError(
+            f'--recipe {recipe}: is for digits; {experiment.value} has paper and quick'
+        )
     request = _Request(
         experiment,
         data.get(experiment.value, mnist),
@@ -180,7 +184,7 @@ def _run_washington(request: _Request, backbone: str, weights: Path | None) -> N
         trials=request.splits,
         models=request.only,
         changes=backbone_changes(backbone, None, kind),
-        epochs=_QUICK_EPOCHS['washington'] if quick else request.epochs,
+        epochs=request.epochs or (_QUICK_EPOCHS['washington'] if quick else None),
         fine_tuning_epochs=_QUICK_EPOCHS['fine tuning'] if quick else None,
         weights=weights,
         seeds=request.seeds,
@@ -232,6 +236,8 @@ def _print(request: _Request) -> None:
         _CONSOLE.print(f'picture: {draw_figure6(found, request.workdir)}', soft_wrap=True)
     elif request.experiment.value.startswith('figure'):
         picture = request.workdir / f'{request.experiment.value}.png'
+        if not picture.is_file():
+            raise SettingsError(f'--show: no {picture} yet; leave --show out to draw it')
         _CONSOLE.print(f'picture: {picture}', soft_wrap=True)
     else:
         print_table(_CONSOLE, request.experiment.value, found)

@@ -83,6 +83,8 @@ def test_a_row_is_measured_once_and_printed(
         (['table4', '--mnist', 'none.npz'], 'none.npz: no such file'),
         (['table4', '--mnist', 'none.npz', '--only', 'nothing'], '--only nothing: not in table4'),
         (['table4', '--quick', '--recipe', 'ours'], '--quick: is a recipe'),
+        (['table5', '--recipe', 'ours'], '--recipe ours: is for digits'),
+        (['figure4', '--show'], '--show: no .paper/figure4.png yet'),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
