@@ -93,7 +93,7 @@ class SSHMVAEKL(SSHMVAE):
         if guess is None:
             return Objective(loss, terms)
         J_y, sure = self.agreement([q_a, *singles], y, guess)
-        terms |= {'J_y': J_y.detach(), 'sure': sure.mean().detach()}
+        terms |= {'J_y': J_y.detach(), 'sure': mean(sure).detach()}
         return Objective(loss - self.settings.gamma * J_y, terms)
 
     def agreement(

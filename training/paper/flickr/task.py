@@ -1,6 +1,6 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What an experiment on MIR Flickr trains, and how; ``flickr`` says why."""
+"""What an experiment on MIR Flickr trains, and how; ``experiment`` says why."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LIKELIHOODS = {'image': 'gaussian', 'joined': 'gaussian', 'tags': 'bernoulli'}
 
 
 class FlickrRecipe(BaseModel):
-    """How every model is learned; the defaults are the paper's, see ``flickr``."""
+    """How every model is learned; the defaults are the paper's, see ``experiment``."""
 
     model_config = ConfigDict(frozen=True, extra='forbid')
 
