@@ -151,6 +151,10 @@ def _run_digits(request: _Request) -> None:
     from training.paper.digits.trials import trials_of
 
     name, recipe = request.experiment.value, read_digits_recipe(request.recipe, request.epochs)
+    if recipe.trial and name in {'table1', 'table2', 'table3'}:
+        raise SettingsError(
+            f'--recipe {request.recipe}: trains what {name} has no row for; take table4'
+        )
     of_recipe = trials_of(name, recipe.trial)
     trials = [t for t in of_recipe if all(word in t.title for word in request.only)]
     if not trials:
@@ -186,6 +190,7 @@ def _run_washington(request: _Request, backbone: str, weights: Path | None) -> N
         changes=backbone_changes(backbone, None, kind),
         epochs=request.epochs or (_QUICK_EPOCHS['washington'] if quick else None),
         fine_tuning_epochs=_QUICK_EPOCHS['fine tuning'] if quick else None,
+        quick=quick,
         weights=weights,
         seeds=request.seeds,
         cache=request.workdir,

@@ -82,6 +82,7 @@ def test_a_row_is_measured_once_and_printed(
         (['flickr'], 'flickr: give the data with --flickr'),
         (['table4', '--mnist', 'none.npz'], 'none.npz: no such file'),
         (['table4', '--mnist', 'none.npz', '--only', 'nothing'], '--only nothing: not in table4'),
+        (['table1', '--recipe', 'ours'], 'trains what table1 has no row for; take table4'),
         (['table4', '--quick', '--recipe', 'ours'], '--quick: is a recipe'),
         (['table5', '--recipe', 'ours'], '--recipe ours: is for digits'),
         (['figure4', '--show'], '--show: no .paper/figure4.png yet'),

@@ -66,6 +66,8 @@ def read_digits_recipe(name: str, epochs: int | None = None) -> DigitsRecipe:
     if not isinstance(content, dict):
         raise SettingsError(f'recipe {path}: must be a mapping of settings')
     recipe = read_settings(DigitsRecipe, content, [], f'recipe {path}')
+    if recipe.name == 'paper' and path != _find('paper'):
+        raise SettingsError(f"recipe {path}: name: 'paper' is the shipped one's; call it 'ours'")
     if epochs is None or epochs == recipe.optimisation.epochs:
         return recipe
     shorter = recipe.optimisation.model_copy(update={'epochs': epochs})

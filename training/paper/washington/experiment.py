@@ -62,6 +62,7 @@ def run_table(
     changes: Sequence[str] = (),
     epochs: int | None = None,
     fine_tuning_epochs: int | None = None,
+    quick: bool = False,
     weights: Path | None = None,
     seeds: Sequence[int] = (0,),
     cache: Path,
@@ -83,6 +84,7 @@ def run_table(
             the like; ``backbone_changes`` gives those for another backbone.
         epochs: Of the models; None is the paper's.
         fine_tuning_epochs: Of the backbones; None is the paper's.
+        quick: Whether the rows are to be marked as such.
         weights: The backbone's weights file; None takes ImageNet's from the torch cache.
         seeds: Each decides labels, fine-tuning and first weights; one run each.
         cache: The folder that keeps fine-tuned weights, features and checkpoints.
@@ -109,11 +111,11 @@ def run_table(
         recipe = read_recipe(Path('washington'), [*changes, f'seed={seed}'])
         setting = Setting(
             _with_epochs(recipe, epochs), _fine_tuning(fine_tuning_epochs), weights, cache, device,
-            console,
+            console, quick,
         )  # fmt: skip
         prepared = None
         for model, modes in _trainings(models or of_table):
-            if _is_done(read(results), objects.name, model, modes, labels, trial, setting):
+            if _is_done(read(results), setting.data(objects), model, modes, labels, trial, setting):
                 continue
             prepared = prepared or prepare(objects, trial, setting)
             for row in run_washington(prepared, model, modes, labels):
@@ -181,7 +183,7 @@ def run_washington(
                 'machine': machine,
                 'device': setting.device.type,
                 'seconds': seconds,
-                'data': objects.name,
+                'data': setting.data(objects),
                 'model': model,
                 'missing': missing,
                 'labels': setting.labels(labels),

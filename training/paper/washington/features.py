@@ -48,6 +48,7 @@ class Setting:
         cache: The folder that keeps fine-tuned weights, features and checkpoints.
         device: Where to compute.
         console: Where progress is shown.
+        quick: Whether this is to show the order only, not the level.
 
     """
 
@@ -57,13 +58,22 @@ class Setting:
     cache: Path
     device: torch.device
     console: Console
+    quick: bool = False
 
     def labels(self, labels: Labels) -> str:
         """Name the labels as results do: ``5%``, ``all``."""
         return 'all' if labels == 'all' else f'{100 * (self.recipe.labelled_fraction or 1):g}%'
 
+    def data(self, objects: Objects) -> str:
+        """Name the data as results do: by another backbone than the paper's it is another set."""
+        names = {spec.name for spec in self.recipe.pipeline.backbones.values()}
+        others = sorted(names - {BackboneSettings().name})
+        return ', '.join([objects.name, *others])
+
     def called(self) -> RecipeName:
-        """Name the recipe: the paper's, ``shortened`` (or by another backbone), or ours."""
+        """Name the recipe: the paper's, ``shortened`` (or by another backbone), quick, or ours."""
+        if self.quick:
+            return 'quick'
         published = read_recipe(Path('washington'))
         if _settings(self.recipe, self.fine_tuning) != _settings(published, FineTuning()):
             return 'ours'

@@ -43,6 +43,7 @@ def test_a_file_of_ones_own_is_a_recipe_too(tmp_path: Path) -> None:
     [
         ('name: ours\noptimisation: {epochs: 0}\n', 'optimisation.epochs = 0'),
         ('name: mine\noptimisation: {epochs: 3}\n', "name = 'mine'"),
+        ('name: paper\noptimisation: {epochs: 3}\n', "name: 'paper' is the shipped one's"),
         ('name: ours\n', 'optimisation'),
         ('[1, 2]', 'must be a mapping'),
         ('name: [', 'while parsing'),

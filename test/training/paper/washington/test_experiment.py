@@ -117,7 +117,9 @@ def test_table5_has_a_row_for_each_model_and_way(place: Place, tmp_path: Path) -
     assert measured == [['x'], ['w'], ['x'], ['w'], every, every, every, every]
     assert rows[5].xw == rows[6].xw  # nothing is missing there
     for row in rows:
-        assert (row.data, row.labels, row.split, row.metric) == ('made', '20%', 2, 'accuracy')
+        assert (row.data, row.labels, row.split, row.metric) == (
+            'made, squeezenet1_0', '20%', 2, 'accuracy',
+        )  # fmt: skip
         assert (row.epochs, row.recipe, row.device) == (2, 'ours', 'cpu')
         assert all((getattr(row, f'ece_{m}') is None) == (getattr(row, m) is None) for m in every)
     assert read(results) == rows
@@ -306,6 +308,6 @@ def test_real_apples_and_balls_are_told_apart_by_colour(shared_data: Path, tmp_p
         models=['ss_hmvae'],
         epochs=40,
     )
-    assert (row.data, row.labels) == ('part', 'all')
+    assert (row.data, row.labels) == ('part, squeezenet1_0', 'all')
     assert row.x is not None
     assert row.x >= 80
