@@ -148,7 +148,7 @@ def _run_digits(request: _Request) -> None:
     from training.paper.digits.pictures import draw_figure4, draw_figure5
     from training.paper.digits.recipe import read_digits_recipe
     from training.paper.digits.suite import Suite
-    from training.paper.digits.trials import trials_of
+    from training.paper.digits.trials import chosen, trials_of
 
     name, recipe = request.experiment.value, read_digits_recipe(request.recipe, request.epochs)
     if recipe.trial and name in {'table1', 'table2', 'table3'}:
@@ -156,7 +156,7 @@ def _run_digits(request: _Request) -> None:
             f'--recipe {request.recipe}: trains what {name} has no row for; take table4'
         )
     of_recipe = trials_of(name, recipe.trial)
-    trials = [t for t in of_recipe if all(word in t.title for word in request.only)]
+    trials = chosen(of_recipe, request.only)
     if not trials:
         titles = '; '.join(trial.title for trial in of_recipe)
         raise SettingsError(f'--only {" ".join(request.only)}: not in {name}; it has: {titles}')

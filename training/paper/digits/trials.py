@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -115,3 +115,20 @@ def trials_of(experiment: str, changes: Mapping[str, Any]) -> list[Trial]:
         name = '.'.join(str(part) for part in first['loc'])
         raise SettingsError(f'recipe: trial.{name}: {first["msg"]}') from error
     return list(dict.fromkeys(changed))
+
+
+def chosen(trials: Sequence[Trial], words: Sequence[str]) -> list[Trial]:
+    """Keep the trials with all the words in their titles.
+
+    Args:
+        trials: To choose from.
+        words: ``hmMNIST``, ``beta 1`` and the like. One that is a whole item of some title, between
+            its commas, is looked for as such: ``beta 1`` is not ``beta 10``.
+
+    """
+    items = {item for trial in trials for item in trial.title.split(', ')}
+
+    def fits(trial: Trial, word: str) -> bool:
+        return word in (trial.title.split(', ') if word in items else trial.title)
+
+    return [trial for trial in trials if all(fits(trial, word) for word in words)]

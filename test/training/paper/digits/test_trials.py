@@ -8,7 +8,7 @@ import pytest
 
 from mm_perception.errors import SettingsError
 from training.paper.digits.pairs import PAIRS
-from training.paper.digits.trials import HALVES, NOISY, TRIALS, trials_of
+from training.paper.digits.trials import HALVES, NOISY, TRIALS, chosen, trials_of
 from training.paper.results import Result
 
 
@@ -73,3 +73,12 @@ def test_a_recipe_can_train_one_model_in_every_row_once() -> None:
     assert trials_of('table4', {}) == list(TRIALS['table4'])
     with pytest.raises(SettingsError, match=r'trial\.depth'):
         trials_of('table4', {'depth': 3})
+
+
+def test_words_choose_rows_and_a_whole_item_is_taken_as_such() -> None:
+    table = TRIALS['table4']
+    assert [t.beta for t in chosen(table, ['hmMNIST', 'beta 1'])] == [1.0]
+    assert [t.model for t in chosen(table, ['hmMNIST', 'ss_hmvae'])] == ['ss_hmvae']
+    assert len(chosen(table, ['nmMNIST', 'hmvae'])) == 4  # no whole item: any part of the title
+    assert chosen(table, []) == list(table)
+    assert not chosen(table, ['beta 2'])
