@@ -223,4 +223,5 @@ def _keep(run: Run, position: Position, state: nn.Module, optimizer: torch.optim
 def _what_is_kept(run: Run) -> str:
     if run.checkpoint is None:
         return 'stopped; nothing of this fit is kept'
-    return f'stopped; {run.checkpoint} is kept: the same command with --resume goes on'
+    how = '' if run.resume else ' with --resume'
+    return f'stopped; {run.checkpoint} is kept: the same command{how} goes on'

@@ -99,7 +99,7 @@ def test_stopped_training_goes_on_to_what_not_stopping_had_given(
     def count(_: object) -> None:
         done[0] += 1
 
-    with pytest.raises(StoppedError):
+    with pytest.raises(StoppedError, match='is kept: the same command goes on'):
         learn(moving, replace(run, report=count, stopping=lambda: done[0] >= 13))
     resumed = learn(moving, run).model.state_dict()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
