@@ -8,7 +8,6 @@ a line's dashes or a marker's form tells too.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -16,7 +15,6 @@ from typing import Any, Literal
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -25,6 +23,7 @@ from mm_perception.errors import TrainingError
 from training.paper.published import TABLE5, WASHINGTON, Entry
 from training.paper.results import Result
 from training.paper.tables.comparison import Measured, Mode, Variant, measure
+from training.png import png
 
 Images = NDArray[np.float32]  # [N, height, width] in [0, 1]
 
@@ -98,7 +97,7 @@ def figure4(curves: Sequence[tuple[float, Sequence[float]]], title: str = '') ->
         axes.legend(
             title='weight, and the last epoch', loc='center left', bbox_to_anchor=(1.01, 0.5)
         )
-        return _png(figure)
+        return png(figure, _DPI)
 
 
 def figure5(data: Mapping[str, Sequence[Generation]]) -> bytes:
@@ -136,7 +135,7 @@ def figure5(data: Mapping[str, Sequence[Generation]]) -> bytes:
             ):
                 _draw_mosaic(axes, picture, labels)
                 axes.set_title(f'{name.replace("pi", "π")}: {generation.title}')
-        return _png(figure)
+        return png(figure, _DPI)
 
 
 def figure6(results: Sequence[Result], data: str = WASHINGTON) -> bytes:
@@ -175,7 +174,7 @@ def figure6(results: Sequence[Result], data: str = WASHINGTON) -> bytes:
             title='mean ±deviation of seeds', loc='center left', bbox_to_anchor=(1.01, 0.5)
         )
         panels[1].set_xlim(splits[0] - 0.5, splits[-1] + 0.5)
-        return _png(figure)
+        return png(figure, _DPI)
 
 
 def _mosaic(generation: Generation) -> tuple[list[Images], list[str]]:
@@ -239,14 +238,3 @@ def _draw_splits(axes: Axes, lines: Mapping[str, Mapping[int, tuple[Variant, Mea
         )
     axes.set_ylabel('accuracy (%)')
     axes.grid(axis='y', color='#e4e4e4', linewidth=0.6)
-
-
-def _png(figure: Figure) -> bytes:
-    FigureCanvasAgg(figure)
-    file = io.BytesIO()
-    # The software's name would change the bytes with its version.
-    metadata = {'Software': None}
-    figure.savefig(
-        file, format='png', dpi=_DPI, bbox_inches='tight', pad_inches=0.08, metadata=metadata
-    )
-    return file.getvalue()

@@ -9,7 +9,6 @@ own too, for print in grey.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,13 +16,13 @@ import cv2
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from training.evaluate import ZERO_FILL, Scores
+from training.png import png
 from training.report.findings import reliability
 
 DPI = 144
@@ -71,7 +70,7 @@ def confusion_picture(scores: Scores, classes: Sequence[str]) -> bytes:
         axes.grid(which='minor', color='#e4e4e4', linewidth=0.5)
         axes.tick_params(which='both', length=0)
         axes.spines[:].set_visible(False)
-        return _png(figure)
+        return png(figure, DPI)
 
 
 def efficiency_picture(points: Sequence[tuple[int, Mapping[str, float]]]) -> bytes:
@@ -107,7 +106,7 @@ def efficiency_picture(points: Sequence[tuple[int, Mapping[str, float]]]) -> byt
         axes.set_ylabel('held-out accuracy')
         axes.grid(color='#e4e4e4', linewidth=0.6)
         axes.legend(loc='center left', bbox_to_anchor=(1.01, 0.5))
-        return _png(figure)
+        return png(figure, DPI)
 
 
 def reliability_picture(scores: Mapping[str, Scores]) -> bytes:
@@ -126,7 +125,7 @@ def reliability_picture(scores: Mapping[str, Scores]) -> bytes:
             _draw_reliability(upper, lower, mode, each)
         grid[0, 0].set_ylabel('accuracy')
         grid[1, 0].set_ylabel('frames')
-        return _png(figure)
+        return png(figure, DPI)
 
 
 def thumbnail_picture(image: NDArray[np.uint8]) -> bytes:
@@ -220,14 +219,3 @@ def _short(name: str) -> str:
     name = name.encode('utf-8', 'backslashreplace').decode('utf-8')
     name = ' '.join(name.split())
     return name if len(name) <= _LONGEST_NAME else f'{name[: _LONGEST_NAME - 1]}…'
-
-
-def _png(figure: Figure) -> bytes:
-    FigureCanvasAgg(figure)
-    file = io.BytesIO()
-    # The software's name would change the bytes with its version.
-    metadata = {'Software': None}
-    figure.savefig(
-        file, format='png', dpi=DPI, bbox_inches='tight', pad_inches=0.08, metadata=metadata
-    )
-    return file.getvalue()
