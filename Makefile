@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Everything runs in a virtual environment inside the checkout, which the first command makes.
-#   make demo | test | lint | bench | venv | clean        PYTHON=python3.12 chooses another Python
+#   make demo | test | soak | lint | bench | venv | clean        PYTHON=python3.12 chooses another Python
 
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
@@ -19,13 +19,14 @@ endif
 # What is installed as a copy, so that a change asks for installing anew.
 INSTALLED_FILES := package.xml $(shell find $(wildcard config launch resource) -type f)
 
-.PHONY: help demo test lint bench venv clean
+.PHONY: help demo test soak lint bench venv clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo   simulate, train, and watch the node lose a sensor and come back'
 	@echo 'make test   lint, then every test'
+	@echo 'make soak   every fault, an hour of frames, and millions of hostile inputs'
 	@echo 'make lint   ruff and mypy'
 	@echo 'make bench  measure'
 	@echo 'make venv   only install, into .venv'

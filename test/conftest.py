@@ -18,6 +18,20 @@ settings.register_profile('mm_perception', deadline=None, derandomize=True)
 settings.load_profile('mm_perception')
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the switch between the form for every change and the one for every release."""
+    parser.addoption('--long', action='store_true', help='what is marked long, too: hours')
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked long, unless it was asked for."""
+    if config.getoption('--long'):
+        return
+    long = [item for item in items if item.get_closest_marker('long')]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if not item.get_closest_marker('long')]
+
+
 @pytest.fixture(scope='session')
 def shared_data() -> Path:
     """Real recordings and crops, kept outside the project; tests that need them skip without."""
