@@ -31,6 +31,7 @@ ARGUMENTS = {
     'camera': ('', 'Preset in config/cameras, or the path of your own; empty: no remapping.'),
     'params_file': (str(CONFIG / 'mm_perception.yaml'), 'File of parameters.'),
     'namespace': ('', "The node's namespace."),
+    'enclave': ('', 'Its enclave of SROS 2, see config/sros2; empty: none of its own.'),
     'dds_profile': (
         str(CONFIG / 'fastdds.xml'),
         'Fast DDS profile for large images; the environment has precedence, empty is none.',
@@ -65,6 +66,7 @@ def start(context: LaunchContext) -> list[Node]:
                 overrides(given),
             ],
             additional_env=environment(given['dds_profile']),
+            ros_arguments=enclave(given['enclave']),
             output='screen',
         )
     ]
@@ -79,6 +81,11 @@ def overrides(given: dict[str, str]) -> dict[str, Any]:
             is_text = isinstance(parameter.default, str)
             values[parameter.name] = parameter.check(text if is_text else yaml.safe_load(text))
     return values
+
+
+def enclave(path: str) -> list[str]:
+    """Give the node the keys of an enclave; whether they are used, the environment says."""
+    return ['--enclave', path] if path else []
 
 
 def environment(profile: str) -> dict[str, str]:

@@ -97,3 +97,8 @@ def test_the_users_own_dds_profile_has_precedence(
     assert launch_file['environment']('') == {}
     monkeypatch.setenv(launch_file['DDS_VARIABLES'][0], '/mine.xml')
     assert launch_file['environment'](profile) == {}
+
+
+def test_the_node_gets_an_enclave_only_where_one_is_given(launch_file: dict[str, Any]) -> None:
+    assert launch_file['enclave'](given(launch_file)['enclave']) == []
+    assert launch_file['enclave']('/mm/arm') == ['--enclave', '/mm/arm']
