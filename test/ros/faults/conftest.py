@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,12 @@ import pytest
 pytest.importorskip('rclpy', reason='ROS is not installed')
 
 import ledger_picture
+import playable
+from case import Case
 from ledger import Ledger
+from orders import RATE
 from rich.console import Console
+from world import Operator, World, running_world
 
 _LEDGER = pytest.StashKey[Ledger]()
 _FOLDER = pytest.StashKey[Path]()
@@ -32,6 +37,31 @@ def ledger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     given = os.environ.get('MM_PERCEPTION_FAULTS')
     stash[_FOLDER] = Path(given) if given else tmp_path_factory.mktemp('faults')
     return stash.setdefault(_LEDGER, Ledger())
+
+
+@pytest.fixture(scope='session')
+def world(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[World]:
+    """One node for all faults of the streams, and what it looks at."""
+    folder = tmp_path_factory.mktemp('world')
+    bag = playable.write_playable(folder / 'bag', 4.0, RATE, scale=4)
+    with running_world(folder, bundle, bag) as world:
+        yield world
+
+
+@pytest.fixture(scope='session')
+def operator(world: World) -> Iterator[Operator]:  # noqa: ARG001 - the node whom it operates
+    """Somebody who operates the node."""
+    operator = Operator()
+    yield operator
+    operator.close()
+
+
+@pytest.fixture
+def case(world: World, ledger: Ledger) -> Case:
+    """Break something in its ``with`` statement; every label is judged at its end."""
+    world.mend()
+    world.wait_until_well()
+    return Case(world, ledger)
 
 
 def pytest_terminal_summary(

@@ -1,0 +1,114 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""One fault: it is done, undone, and every label that was published meanwhile is judged."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from judging import Finding, find
+from ledger import Ledger, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from orders import Shot
+    from world import World
+
+_BEFORE = 5 * 10**9  # ns: the images that the first labels may be of
+_ECHO = 0.1  # seconds in which what was told last is read
+
+
+@dataclass
+class Case:
+    """A fault and what became of it.
+
+    Attributes:
+        world: Where it happens.
+        ledger: Takes its row.
+        start: When it began, in ns.
+        finding: What the judge found, when it is over.
+
+    """
+
+    world: World
+    ledger: Ledger
+    start: int = 0
+    finding: Finding = field(default_factory=lambda: Finding((), (), (), ()))
+
+    @contextmanager
+    def of(
+        self, group: str, fault: str, promise: str, *, losses: int | None = None
+    ) -> Iterator[None]:
+        """Judge all that the node says from here until it labels from both eyes again.
+
+        Args:
+            group: What is broken.
+            fault: How.
+            promise: What the node does all the same.
+            losses: How often a sensor is lost, and done without; None asks for nothing.
+
+        """
+        self.start = time.time_ns()
+        yield
+        self.world.mend()
+        self.world.wait_until_well()
+        time.sleep(_ECHO)
+        end = time.time_ns()
+        shots = [shot for shot in list(self.world.shots) if shot.wall >= self.start - _BEFORE]
+        labels = self.world.labels(self.start - _BEFORE)
+        self.finding = find(labels, shots, self.world.machine, self.start, end)
+        self.ledger.add(self._row(group, fault, promise))
+        try:
+            self._check(losses)
+        except AssertionError as error:
+            raise AssertionError(f'{error}\n{self._record(shots)} has all of it') from None
+
+    def _record(self, shots: Sequence[Shot]) -> Path:
+        """Write down what happened, in order of time."""
+        path = self.world.folder / f'{self.start}.jsonl'
+        told = [*shots, *(e for e in self.world.events if e.wall >= self.start - _BEFORE)]
+        lines = [event.model_dump_json() for event in sorted(told, key=lambda event: event.wall)]
+        path.write_text('\n'.join(lines) + '\n')
+        return path
+
+    def labels(self, mode: str | None = None) -> int:
+        """How many labels of a mode have come since the beginning."""
+        return len(self.world.labels(self.start, mode))
+
+    def blamed(self, subject: str, words: str) -> float:
+        """Wait until diagnostics name the fault; return how many seconds that took."""
+        return (self.world.wait_for_status(subject, words, self.start) - self.start) / 1e9
+
+    def _row(self, group: str, fault: str, promise: str) -> Row:
+        losses = [loss for loss in self.finding.losses if loss.gap.fail_over_ms is not None]
+        return Row(
+            group=group,
+            fault=fault,
+            promise=promise,
+            labels=len(self.finding.labels),
+            broken=len(self.finding.broken),
+            fail_over_ms=tuple(loss.gap.fail_over_ms or 0.0 for loss in losses),
+            allowed_ms=min((loss.allowed_ms for loss in losses), default=None),
+            recovery_ms=tuple(
+                loss.gap.recovery_ms
+                for loss in self.finding.losses
+                if loss.gap.recovery_ms is not None
+            ),
+            jitter_ms=max((loss.jitter_ms for loss in losses), default=None),
+        )
+
+    def _check(self, losses: int | None) -> None:
+        finding = self.finding
+        assert not finding.broken, '\n'.join(finding.broken)
+        assert not finding.late, '\n'.join(finding.late)
+        assert not finding.pauses, '\n'.join(finding.pauses)
+        if losses is not None:
+            done = sum(loss.gap.fail_over_ms is not None for loss in finding.losses)
+            assert done == losses, f'{done} fail-overs, {losses} expected: {finding.losses}'
+            back = sum(loss.gap.recovery_ms is not None for loss in finding.losses)
+            assert back == len(finding.losses), f'not back from every loss: {finding.losses}'

@@ -1,0 +1,96 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What may go wrong between a camera, the node, and those who listen to it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from world import DEPTH, DOMAIN, OTHER, RGB, Operator
+
+from training.live.environment import live_environment
+from training.live.processes import Child
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from case import Case
+
+    from mm_perception.observation import Modality
+
+NAMED = 2.0  # seconds within which a fault that can be seen at once is named
+
+
+def test_publisher_that_cannot_reach_the_node_is_named(case: Case, operator: Operator) -> None:
+    promise = 'no label; the QoS is named within 2 s'
+    with case.of('transport', 'best-effort camera, reliable subscription', promise):
+        with operator.with_parameters(reliability='reliable'):
+            active = time.time_ns()
+            assert case.blamed('depth', 'QoS') <= (active - case.start) / 1e9 + NAMED
+            case.blamed('rgb', 'set reliability to best_effort')
+            quiet = time.time_ns()
+            time.sleep(0.5)
+            assert not case.world.labels(quiet)
+        case.world.wait_until_well()
+
+
+def test_reliable_camera_is_heard_as_well(case: Case) -> None:
+    with case.of('transport', 'reliable camera, best-effort subscription', 'labels from both'):
+        case.world.restart('--reliability', 'reliable')
+        case.world.wait_until_well()
+        case.world.restart()
+
+
+@pytest.mark.parametrize('wrong', [DEPTH, RGB])
+def test_topic_of_another_type_is_named(case: Case, wrong: Modality) -> None:
+    promise = f'{OTHER[wrong]} goes on; the type is named within 2 s'
+    with case.of('transport', f'text on the topic of {wrong}', promise, losses=1):
+        case.world.kill(wrong)
+        case.world.wait_for_mode(str(OTHER[wrong]))
+        started = time.time_ns()
+        case.world.start(wrong, '--text')
+        case.blamed(str(wrong), 'std_msgs/msg/String')
+        assert case.world.statuses(str(wrong), started)
+        case.world.wait_for_labels(str(OTHER[wrong]))
+        case.world.kill(wrong)
+
+
+@pytest.fixture(scope='module')
+def packed(world: object, operator: Operator) -> Iterator[None]:
+    """Both eyes compress their images."""
+    world.restart('--compressed')  # type: ignore[attr-defined]
+    with operator.with_parameters(rgb_transport='compressed', depth_transport='compressedDepth'):
+        yield
+        world.restart()  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures('packed')
+@pytest.mark.parametrize('data', ['garbage', 'none'])
+@pytest.mark.parametrize('bad', [DEPTH, RGB])
+def test_damaged_compressed_images_are_done_without(case: Case, bad: Modality, data: str) -> None:
+    what = {'garbage': 'random bytes', 'none': 'no bytes'}[data]
+    promise = f'{OTHER[bad]} goes on; the reason is named'
+    with case.of('transport', f'{what} as compressed {bad}', promise, losses=1):
+        case.world.order(bad, data=data)
+        case.world.wait_for_mode(str(OTHER[bad]))
+        case.blamed(str(bad), 'starts with' if bad is RGB or data == 'garbage' else 'too few')
+        case.world.wait_for_labels(str(OTHER[bad]))
+
+
+def test_listener_that_does_not_read_slows_nobody(case: Case) -> None:
+    log = case.world.folder / 'deaf.log'
+    command = [sys.executable, '-m', 'training.live.listener']
+    heard: list[object] = []
+    with (
+        case.of('transport', 'a reliable listener stopped', 'labels go on as before', losses=0),
+        Child('deaf', command, live_environment(DOMAIN), log, told=heard.append) as deaf,
+    ):
+        while len(heard) < 20:
+            time.sleep(0.02)
+        deaf._process.send_signal(signal.SIGSTOP)
+        case.world.wait_for_labels('rgbd', 40)
+        deaf._process.send_signal(signal.SIGCONT)

@@ -1,0 +1,93 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sensors that send what cannot be used, or what they did not send before."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from world import DEPTH, OTHER, RGB
+
+if TYPE_CHECKING:
+    from case import Case
+
+    from mm_perception.observation import Modality
+
+USELESS = [
+    pytest.param(RGB, 'black', 'black', id='rgb black'),
+    pytest.param(RGB, 'white', 'white', id='rgb saturated'),
+    pytest.param(RGB, 'colour', 'one colour', id='rgb of one colour'),
+    pytest.param(DEPTH, 'zero', '100% of the depth is invalid', id='depth all 0'),
+    pytest.param(DEPTH, 'nan', '100% of the depth is invalid', id='depth all NaN, 32FC1'),
+    pytest.param(DEPTH, 'level', 'everywhere', id='depth of one value'),
+    pytest.param(DEPTH, 'frozen', 'frozen', id='depth frozen, stamps fresh'),
+    pytest.param(RGB, 'frozen', 'frozen', id='rgb frozen, stamps fresh'),
+]
+BROKEN = [
+    pytest.param(RGB, {'encoding': 'yuv422'}, "'yuv422'", id='rgb of unknown encoding'),
+    pytest.param(DEPTH, {'encoding': 'rgb8'}, "'rgb8'", id='depth in a colour encoding'),
+    pytest.param(RGB, {'step': 'short'}, 'step', id='rgb with a step below its row'),
+    pytest.param(DEPTH, {'step': 'long'}, 'bytes', id='depth with a step beyond its data'),
+    pytest.param(RGB, {'data': 'none'}, 'bytes', id='rgb without data'),
+    pytest.param(DEPTH, {'data': 'none'}, 'bytes', id='depth without data'),
+]
+CHANGED = [
+    pytest.param((RGB, DEPTH), {'scale': 2}, id='both at half the size'),
+    pytest.param((RGB,), {'scale': 2}, id='rgb at half the size'),
+    pytest.param((RGB,), {'encoding': 'bgr8'}, id='rgb as bgr8'),
+    pytest.param((RGB,), {'encoding': 'rgba8'}, id='rgb as rgba8'),
+    pytest.param((RGB,), {'encoding': 'mono8'}, id='rgb as mono8'),
+    pytest.param((DEPTH,), {'encoding': '32FC1'}, id='depth as 32FC1'),
+    pytest.param((RGB, DEPTH), {'step': 'margin'}, id='both with a margin in each row'),
+]
+
+
+def goes_without(
+    case: Case, request: pytest.FixtureRequest, bad: Modality, orders: dict[str, Any], reason: str
+) -> None:
+    fault, promise = request.node.callspec.id, f'{OTHER[bad]} goes on; the reason is named'
+    with case.of('image', fault, promise, losses=1):
+        case.world.order(bad, **orders)
+        case.world.wait_for_mode(str(OTHER[bad]))
+        case.blamed(str(bad), reason)
+        case.world.wait_for_labels(str(OTHER[bad]))
+
+
+@pytest.mark.parametrize(('bad', 'picture', 'reason'), USELESS)
+def test_picture_that_shows_nothing_is_done_without(
+    case: Case, request: pytest.FixtureRequest, bad: Modality, picture: str, reason: str
+) -> None:
+    goes_without(case, request, bad, {'picture': picture}, reason)
+
+
+@pytest.mark.parametrize(('bad', 'orders', 'reason'), BROKEN)
+def test_image_that_cannot_be_read_is_done_without(
+    case: Case, request: pytest.FixtureRequest, bad: Modality, orders: dict[str, Any], reason: str
+) -> None:
+    goes_without(case, request, bad, orders, reason)
+
+
+@pytest.mark.parametrize(('changed', 'orders'), CHANGED)
+def test_image_of_another_form_is_labelled_as_before(
+    case: Case,
+    request: pytest.FixtureRequest,
+    changed: tuple[Modality, ...],
+    orders: dict[str, Any],
+) -> None:
+    with case.of('image', request.node.callspec.id, 'labels go on from both', losses=0):
+        case.world.order(*changed, **orders)
+        case.world.wait_for_labels('rgbd', 8)
+        assert not case.labels('rgb')
+        assert not case.labels('depth')
+
+
+def test_nothing_is_said_while_both_eyes_show_nothing(case: Case) -> None:
+    with case.of('image', 'rgb black and depth all 0', 'mode none, no label'):
+        case.world.order(RGB, picture='black')
+        case.world.order(DEPTH, picture='zero')
+        case.world.wait_for_mode('none')
+        quiet = time.time_ns()
+        time.sleep(1.0)
+        assert not case.world.labels(quiet)
