@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from mm_perception import parameters
+from mm_perception import parameters, plain_yaml
 from mm_perception.errors import SettingsError
 
 INPUTS = ('rgb/image', 'depth/image', 'rgb/camera_info', 'depth/camera_info')
@@ -46,13 +46,13 @@ def load_camera(name: str, presets: Path) -> Camera:
     own = '/' in name or name.endswith(('.yaml', '.yml'))
     path = Path(name) if own else presets / f'{name}.yaml'
     try:
-        content = yaml.safe_load(path.read_text(encoding='utf-8'))
+        content = plain_yaml.load(path)
     except OSError as error:
         if own or path.exists():
             raise SettingsError(f'camera {path}: {error.strerror}') from error
         known = ', '.join(sorted(preset.stem for preset in presets.glob('*.yaml')))
         raise SettingsError(f'camera {name}: no such preset; use {known}, or a path') from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml.YAMLError as error:
         raise SettingsError(f'{path}: not YAML: {" ".join(str(error).split())}') from error
     if not isinstance(content, dict) or set(content) != {'remappings', 'parameters'}:
         raise SettingsError(f'{path}: not a camera preset; it holds `remappings` and `parameters`')
@@ -69,4 +69,6 @@ def load_camera(name: str, presets: Path) -> Camera:
 
 
 def _all_text(topics: Mapping[str, object]) -> bool:
-    return all(isinstance(topic, str) and topic for topic in topics.values())
+    return all(
+        isinstance(topic, str) and topic and topic.isprintable() for topic in topics.values()
+    )

@@ -8,9 +8,21 @@ and the way out. Executables print it and exit with code 2; nothing has been wri
 
 from __future__ import annotations
 
+_LONGEST = 2000  # characters: file names are long, and anything longer is no line
+
+
+def one_line(text: str) -> str:
+    """Shorten a text, and show a line's end or a terminal's command in it instead of obeying it."""
+    shown = text if len(text) <= _LONGEST else f'{text[:_LONGEST]}…'
+    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
+
 
 class MMPerceptionError(Exception):
     """Base of every error below; catching it catches all that a user's input can cause."""
+
+    def __str__(self) -> str:
+        """Show the message as one line, whatever the names in it that others have chosen."""
+        return one_line(super().__str__())
 
 
 class ImageError(MMPerceptionError):

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mm_perception.errors import one_line
+
 _SAME_RAYS = 0.02  # of the image's side: calibrations of one registered pair agree much better
 
 
@@ -79,7 +81,7 @@ def misregistration(rgb: View, depth: View) -> str | None:
     What is unknown of either speaks for it: only a contradiction is a reason.
     """
     if rgb.frame_id and depth.frame_id and rgb.frame_id != depth.frame_id:
-        return f'depth is in the frame {depth.frame_id}, colour in {rgb.frame_id}'
+        return one_line(f'depth is in the frame {depth.frame_id}, colour in {rgb.frame_id}')
     if rgb.size and depth.size and not _same_shape(rgb.size, depth.size):
         (width, height), (columns, rows) = rgb.size, depth.size
         return f'depth is {columns}x{rows}, colour {width}x{height}: not the same view'

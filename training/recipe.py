@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 
+from mm_perception import plain_yaml
 from mm_perception.errors import SettingsError
 from mm_perception.models import ModelSettings
 from mm_perception.pipeline import PipelineSettings
@@ -131,8 +133,8 @@ def _find(path: Path) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = plain_yaml.load(path)
+    except (OSError, yaml.YAMLError) as error:
         raise SettingsError(f'recipe {path}: {" ".join(str(error).split())}') from error
     if not isinstance(content, dict):
         raise SettingsError(f'recipe {path}: must be a mapping of settings')
@@ -150,7 +152,7 @@ def _apply(content: dict[str, Any], change: str) -> None:
         if not isinstance(place, dict):
             raise SettingsError(f'setting {change!r}: {parent} has no settings below it')
     try:
-        place[last] = yaml.safe_load(value)
+        place[last] = plain_yaml.parse(value)
     except yaml.YAMLError as error:
         raise SettingsError(f'setting {change!r}: {value!r} is not YAML') from error
 
@@ -160,4 +162,4 @@ def _first(error: Exception) -> str:
         return str(error)
     first = error.errors()[0]
     name = '.'.join(str(part) for part in first['loc'])
-    return f'{name} = {first["input"]!r}: {first["msg"]}'
+    return f'{name} = {reprlib.repr(first["input"])}: {first["msg"]}'

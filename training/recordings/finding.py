@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
+from mm_perception import plain_yaml
 from mm_perception.errors import RecordingError
 from training.recordings.storage import (
     PACKED_SUFFIX,
@@ -135,10 +136,10 @@ def _check_complete(folder: Path, names: set[str]) -> None:
 def _listed_files(metadata: Path) -> list[str]:
     """The storage files that the metadata lists; none if it is damaged: it is not needed."""
     try:
-        content: Any = yaml.safe_load(metadata.read_text(encoding='utf-8'))
+        content: Any = plain_yaml.load(metadata)
         listed = content['rosbag2_bagfile_information']['relative_file_paths']
         return [PurePath(name).name for name in listed]
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
+    except (OSError, TypeError, KeyError, yaml.YAMLError):
         return []
 
 

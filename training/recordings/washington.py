@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r'(?P<instance>(?P<category>.+)_\d+)_(?P<sequence>\d+)_(?P<frame>\d+)')
 _INSTANCE = re.compile(r'(.+)_\d+')
-_TRIAL = re.compile(r'\*+\s*trial\s*(\d+)\s*\*+', re.IGNORECASE)
+_TRIAL = re.compile(r'\*+\s*trial\s*(\d{1,9})\s*\*+', re.IGNORECASE)
 _RGB_SUFFIX, _DEPTH_SUFFIX = '_crop.png', '_depthcrop.png'
 _FRAME_NS = round(1e9 / 30)  # the Kinect's rate; the data set tells no time of capture
 _SEQUENCE_NS = 3600 * 10**9  # far apart, so that sequences never mix
