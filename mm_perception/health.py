@@ -78,9 +78,21 @@ class SensorStatus:
 class SensorHealth:
     """Judges the frames of one sensor and tells whether it is lost."""
 
-    def __init__(self, modality: Modality, settings: HealthSettings | None = None) -> None:
+    def __init__(
+        self, modality: Modality, settings: HealthSettings | None = None, *, live: bool = True
+    ) -> None:
+        """Begin without any memory of the sensor.
+
+        Args:
+            modality: The sensor.
+            settings: What makes it unusable.
+            live: Whether the frames come from the camera itself. In a recording they may have been
+                received in any pace, and are none the worse for it.
+
+        """
         self.modality = modality
         self.settings = settings or HealthSettings()
+        self._live = live
         self.reset()
 
     def reset(self) -> None:
@@ -91,7 +103,11 @@ class SensorHealth:
         self._last_good: int | None = None
         self._fault: str | None = None
         self._refused = 0
+        self._delay: int | None = None  # from stamp to arrival, of the last frame in time
+        self._late = 0  # the same, of the last frame that was held up
+        self._in_step = 0  # frames held up in a row that came as fast as they were taken
         self._previous: NDArray[np.generic] | None = None
+        self._changed = 0  # when the picture was last another than before
         self._repeats = 0
 
     @property
@@ -128,7 +144,11 @@ class SensorHealth:
         fault = self._out_of_order(frame.stamp)
         if fault is None:
             self._stamps.append(frame.stamp)
-            fault = self._blank(frame) or self._frozen(frame.image)
+            fault = (
+                self._held_up(now - frame.stamp)
+                or self._blank(frame)
+                or self._frozen(frame.image, now)
+            )
         self._fault = fault
         if fault is None:
             self._last_good = now
@@ -137,6 +157,10 @@ class SensorHealth:
     def is_lost(self, now: int) -> bool:
         """Whether the sensor has been without a good frame for too long."""
         return now > self.deadline(now)
+
+    def is_stale(self, arrival: int, now: int) -> bool:
+        """Whether a frame that arrived then is too old to be used by now."""
+        return self._live and now - arrival > self.timeout * NS
 
     def deadline(self, now: int) -> int:
         """The time in ns at which the sensor is lost unless a good frame comes."""
@@ -185,11 +209,30 @@ class SensorHealth:
         self._refused += 1
         if back >= _JUMP or (back > 0 and self._refused >= _STUBBORN):
             self._stamps.clear()
-            self._refused = 0
+            self._refused, self._delay = 0, None
             return None
         if back == 0:
             return 'stamps do not advance: the driver sends a frame again'
         return f'frames come out of order: stamp {back / NS:.3f} s before the last'
+
+    def _held_up(self, delay: int) -> str | None:
+        """Tell a frame that was held up on its way: what it shows is long gone.
+
+        The clocks of camera and robot need not agree, so a frame is late when it took much longer
+        than the one before. After a jam each takes less than the one before. Where none does, all
+        will from now on: the way has become longer, or a clock was set.
+        """
+        late = 0 if self._delay is None else delay - self._delay
+        if not self._live or late <= self.timeout * NS:
+            self._delay, self._in_step = delay, 0
+            return None
+        catching_up = self._late - delay > self.period * NS / 2
+        self._in_step = 1 if catching_up else self._in_step + 1
+        self._late = delay
+        if self._in_step >= _STUBBORN:
+            self._delay, self._in_step = delay, 0
+            return None
+        return f'the image was held up on its way for {late / NS:.2f} s'
 
     def _blank(self, frame: Frame) -> str | None:
         sample = _sample(frame.image)
@@ -212,11 +255,15 @@ class SensorHealth:
             return f'the depth is {valid[0]:.3f} m everywhere'
         return None
 
-    def _frozen(self, image: NDArray[np.generic]) -> str | None:
+    def _frozen(self, image: NDArray[np.generic], now: int) -> str | None:
         same = self._previous is not None and _same(self._previous, image)
         self._repeats = self._repeats + 1 if same else 0
         self._previous = image
+        if not same:
+            self._changed = now
         if 0 < self.settings.frozen_repeats <= self._repeats:
+            if self._last_good is not None:  # the repetitions before were none either
+                self._last_good = min(self._last_good, self._changed)
             return f'the picture is frozen: {self._repeats} exact repetitions'
         return None
 

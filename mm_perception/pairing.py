@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two streams of frames become observations: a pair, or a single when its partner does not come.
 
-A frame waits for its partner only while the partner's sensor is not lost. Nothing here reads a
+A frame waits for its partner only while the partner's sensor is not lost, and is of no use to a
+partner that comes when it is stale itself. Nothing here reads a
 clock: every call is told the time, on the robot the node's clock, in training the bag's.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from mm_perception.health import NS, SensorHealth
 from mm_perception.observation import Frame, Modality, Observation, mode_of
@@ -39,6 +41,7 @@ class Pairing:
         self._frames: dict[Modality, deque[Frame]] = {
             modality: deque(maxlen=_HISTORY) for modality in sensors
         }
+        self._arrivals: WeakKeyDictionary[Frame, int] = WeakKeyDictionary()
         self._single: Frame | None = None  # the last that went out alone
         self._last_out: int | None = None  # when the last observation went out
         self._apart: float | None = None  # seconds between stamps that never come together
@@ -69,6 +72,8 @@ class Pairing:
         if frames and frame.stamp < frames[-1].stamp:
             frames.clear()  # health lets a stamp go back only when the clock was set back
         frames.append(frame)
+        self._arrivals[frame] = now
+        self._forget_stale(now)
         partners = [self._partner(frame, m) for m in self.sensors if m is not frame.modality]
         found = [partner for partner in partners if partner is not None]
         if len(found) == len(partners):
@@ -95,7 +100,14 @@ class Pairing:
         for modality, frames in self._frames.items():
             if modality not in usable:
                 frames.clear()  # what a lost sensor saw is stale
+        self._forget_stale(now)
         return usable if self._apart is None else usable[:1]
+
+    def _forget_stale(self, now: int) -> None:
+        for modality, frames in self._frames.items():
+            sensor = self.sensors[modality]
+            while frames and sensor.is_stale(self._arrivals[frames[0]], now):
+                frames.popleft()
 
     def _never_pairs(self, now: int) -> bool:
         """Whether all sensors live, but their stamps have not come together for too long."""

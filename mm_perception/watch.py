@@ -66,13 +66,20 @@ class _Job:
     Attributes:
         observation: What to label.
         arrived: When its newest frame did, in seconds of the monotonic clock.
-        expires: When one of its sensors counts as lost, in ns of the node's clock.
+        expires: When each of its frames is stale, in ns of the node's clock.
 
     """
 
     observation: Observation
     arrived: float
-    expires: int
+    expires: Mapping[Modality, int]
+
+    def fresh(self, now: int) -> Observation | None:
+        """What is left to be labelled: no label is made of what is stale."""
+        frames = [f for m, f in self.observation.frames.items() if now <= self.expires[m]]
+        if len(frames) == len(self.observation.frames):
+            return self.observation
+        return Observation.of(*frames) if frames else None
 
 
 class Watch:
@@ -223,27 +230,28 @@ class Watch:
         if observation is None:
             return
         self._begun = True
-        expires, arrived = 0, 0.0
-        for frame in observation.frames.values():
+        expires, arrived = {}, 0.0
+        for modality, frame in observation.frames.items():
             since, at = self._arrivals[frame]
-            end = since + round(self._sensors[frame.modality].timeout * NS)
-            expires, arrived = min(expires or end, end), max(arrived, at)
+            expires[modality] = since + round(self._sensors[modality].timeout * NS)
+            arrived = max(arrived, at)
         self._worker.submit(_Job(observation, arrived, expires))
 
     def _label(self, job: _Job) -> None:
         """Label an observation and say so; the worker's thread runs this."""
         started = time.monotonic()
-        if self._clock() > job.expires:
-            return  # it waited too long behind another: no label is made of what is stale
+        observation = job.fresh(self._clock())
+        if observation is None:
+            return  # it waited too long behind another
         try:
-            prediction = self._classifier.classify(job.observation, self._is_trusted)
+            prediction = self._classifier.classify(observation, self._is_trusted)
         except StaleError:
             return  # its sensors were lost meanwhile; diagnostics say so
         done = time.monotonic()
         latency, inference = 1e3 * (done - job.arrived), 1e3 * (done - started)
         self.fault = None
         self._took.append((latency, inference))
-        self._said(Labelled(job.observation, prediction, latency, inference))
+        self._said(Labelled(observation, prediction, latency, inference))
 
     def _is_trusted(self, modality: Modality) -> bool:
         return self._clock() <= self._deadlines[modality]

@@ -130,6 +130,14 @@ def test_frozen_picture_is_noticed_within_two_periods(modality: Modality) -> Non
     assert 'frozen' in faults[2]
 
 
+def test_frozen_sensor_is_lost_two_periods_after_its_picture_last_changed() -> None:
+    sensor = running(grace=0.0)
+    for i in range(12, 15):
+        sensor.inspect(rgb(i * PERIOD, np.full((48, 64, 3), [[1], [99]] * 32)), i * PERIOD)
+    assert sensor.status(14 * PERIOD).age == pytest.approx(2 / 30, rel=1e-6)
+    assert sensor.is_lost(14 * PERIOD + 1000)  # the picture was new at 12 periods
+
+
 def test_one_changed_pixel_is_not_a_frozen_picture() -> None:
     sensor = running()
     image = NOISE.integers(40, 200, (480, 640, 3), dtype=np.uint8)
@@ -162,6 +170,49 @@ def test_repeated_and_late_stamps_are_refused() -> None:
     assert 'advance' in (sensor.inspect(rgb(11 * PERIOD), 12 * PERIOD) or '')
     assert 'order' in (sensor.inspect(rgb(10 * PERIOD), 12 * PERIOD) or '')
     assert sensor.inspect(rgb(12 * PERIOD), 12 * PERIOD) is None
+
+
+def test_frames_that_were_held_up_are_unusable_until_they_come_in_time_again() -> None:
+    sensor = running()
+    burst = 41 * PERIOD  # a second of silence, then all of it at once
+    faults = [sensor.inspect(rgb(i * PERIOD), burst + i * 1000) for i in range(12, 42)]
+    assert all('held up' in (fault or '') for fault in faults[:27])
+    assert 'for 0.97 s' in (faults[0] or '')
+    assert faults[-2:] == [None, None]
+
+
+@pytest.mark.parametrize('catching_up', [0.5, 0.9])  # of a period, by each frame
+def test_frames_of_a_jam_that_eases_slowly_are_unusable_as_well(catching_up: float) -> None:
+    sensor = running()
+    for i in range(12, 60):
+        late = NS - round((i - 12) * catching_up * PERIOD * 1.1)
+        fault = sensor.inspect(rgb(i * PERIOD), i * PERIOD + max(late, 0))
+        assert (fault is None) == (late <= sensor.timeout * NS)
+
+
+@pytest.mark.parametrize('longer', [0.2, 5.0])
+def test_longer_way_is_accepted_from_its_third_frame_on(longer: float) -> None:
+    sensor = running()
+    faults = [
+        sensor.inspect(rgb(i * PERIOD), i * PERIOD + round(longer * NS)) for i in range(12, 30)
+    ]
+    assert [fault is None for fault in faults] == [False, False, *[True] * 16]
+
+
+def test_bag_that_is_slowed_down_is_taken_up_again() -> None:
+    sensor = running()
+    faults = [
+        sensor.inspect(rgb((12 + i) * PERIOD), (12 + 10 * (i + 1)) * PERIOD) for i in range(30)
+    ]
+    assert faults[2] is None  # never are more than two in a row refused
+    assert faults[10:] == [None] * 20
+
+
+def test_recordings_frames_are_good_however_they_were_received() -> None:
+    sensor = SensorHealth(Modality.RGB, live=False)
+    received = [i // 30 * 30 * PERIOD for i in range(90)]  # flushed once a second
+    assert {sensor.inspect(rgb(i * PERIOD), at) for i, at in enumerate(received)} == {None}
+    assert not sensor.is_stale(0, 90 * PERIOD)
 
 
 @pytest.mark.parametrize('back', [0.3, 2.0, 3600.0])

@@ -154,6 +154,25 @@ def test_no_label_is_made_of_an_observation_that_waited_until_its_sensor_was_los
     assert len(robot.labels) == 2
 
 
+def test_of_an_observation_that_waited_only_what_is_fresh_is_labelled(robot: Robot) -> None:
+    for count in range(1, 6):
+        robot.see(RGB, DEPTH)
+        robot.wait_for(count)
+    robot.gate.clear()
+    robot.see(RGB, DEPTH)
+    robot.wait_for(6)
+    robot.now += PERIOD
+    robot.watch.see(DEPTH, robot.image(DEPTH))
+    stamp = robot.now
+    robot.now += 60_000_000
+    robot.watch.see(RGB, robot.image(RGB, stamp))  # the pair is complete, and waits
+    robot.now += 40_000_000
+    robot.gate.set()
+    labelled = robot.wait_for(7)[-1]
+    assert labelled.prediction.mode == 'rgb'  # depth came 100 ms ago
+    assert [frame.stamp for frame in labelled.used] == [stamp]
+
+
 def test_of_observations_that_wait_the_newest_is_labelled(robot: Robot) -> None:
     robot.gate.clear()
     robot.see(RGB, DEPTH)

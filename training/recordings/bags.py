@@ -121,7 +121,7 @@ class Recording:
         if every < 1:
             raise SettingsError(f'every: {every} is not allowed; 1 or more')
         wanted = {Modality.RGB: rgb_topic, Modality.DEPTH: depth_topic}
-        sensors = {m: SensorHealth(m, health) for m in Modality if m in modalities}
+        sensors = {m: SensorHealth(m, health, live=False) for m in Modality if m in modalities}
         pairing = Pairing(PairingSettings(slop), sensors)
         with open_storage(self.files) as storage:
             chosen = self._choose(storage, {m: wanted[m] for m in sensors})
