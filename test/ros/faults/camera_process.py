@@ -55,7 +55,8 @@ class Eye:
         if options.compressed:
             topic += '/compressed' if modality is Modality.RGB else '/compressedDepth'
             kind = CompressedImage
-        if options.text:  # the wrong type on the topic
+        self._is_image = not options.text
+        if options.text:
             self._pack, kind = _text, String
         qos = QoSProfile(depth=1, reliability=ReliabilityPolicy[options.reliability.upper()])
         self._node = rclpy.create_node(f'{modality}_eye')
@@ -87,7 +88,7 @@ class Eye:
 
     def run(self) -> None:
         """Go on until the process is ended; begin when somebody listens."""
-        end = time.monotonic() + _MEET
+        end = time.monotonic() + _MEET * self._is_image
         while not self._publisher.get_subscription_count() and time.monotonic() < end:
             time.sleep(_NAP)
         for number, taken in self.moments():
@@ -117,7 +118,7 @@ class Eye:
             stamp=stamp,
             wall=wall,
             fresh=fresh or wall,
-            good=orders.good(self.modality),
+            good=self._is_image and orders.good(self.modality),
             rate=orders.rate,
         )
         if not fresh and shot.good:
@@ -158,7 +159,7 @@ def main() -> None:
     parser.add_argument('origin', type=int)
     parser.add_argument('--reliability', default='best_effort')
     parser.add_argument('--compressed', action='store_true')
-    parser.add_argument('--text', action='store_true')
+    parser.add_argument('--text', action='store_true', help='of the wrong type')
     options = parser.parse_args()
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     eye = Eye(options.bag, options.modality, options.origin, options)

@@ -42,7 +42,13 @@ class Case:
 
     @contextmanager
     def of(
-        self, group: str, fault: str, promise: str, *, losses: int | None = None
+        self,
+        group: str,
+        fault: str,
+        promise: str,
+        *,
+        losses: int | None = None,
+        pauses: bool = False,
     ) -> Iterator[None]:
         """Judge all that the node says from here until it labels from both eyes again.
 
@@ -51,6 +57,7 @@ class Case:
             fault: How.
             promise: What the node does all the same.
             losses: How often a sensor is lost, and done without; None asks for nothing.
+            pauses: Whether labels may stay out, as the node is not to label meanwhile.
 
         """
         self.start = time.time_ns()
@@ -64,7 +71,7 @@ class Case:
         self.finding = find(labels, shots, self.world.machine, self.start, end)
         self.ledger.add(self._row(group, fault, promise))
         try:
-            self._check(losses)
+            self._check(losses, pauses=pauses)
         except AssertionError as error:
             raise AssertionError(f'{error}\n{self._record(shots)} has all of it') from None
 
@@ -102,11 +109,11 @@ class Case:
             jitter_ms=max((loss.jitter_ms for loss in losses), default=None),
         )
 
-    def _check(self, losses: int | None) -> None:
+    def _check(self, losses: int | None, *, pauses: bool) -> None:
         finding = self.finding
         assert not finding.broken, '\n'.join(finding.broken)
         assert not finding.late, '\n'.join(finding.late)
-        assert not finding.pauses, '\n'.join(finding.pauses)
+        assert pauses or not finding.pauses, '\n'.join(finding.pauses)
         if losses is not None:
             done = sum(loss.gap.fail_over_ms is not None for loss in finding.losses)
             assert done == losses, f'{done} fail-overs, {losses} expected: {finding.losses}'

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from training.live.events import Event, Label, Lost, Published
@@ -109,7 +109,7 @@ def find(
     ]
     gaps = judge([*events, *labels], _nobody_knows).gaps
     losses = [
-        _loss(gap, played, rates, machine)
+        _loss(gap, shots, played, rates, machine)
         for gap in gaps
         if gap.last is not None and (gap.first is None or gap.first >= start)
     ]
@@ -167,7 +167,11 @@ def _fault(
 
 
 def _loss(
-    gap: Gap, played: Played, rates: dict[tuple[Modality, int], float], machine: Machine
+    gap: Gap,
+    shots: Sequence[Shot],
+    played: Played,
+    rates: dict[tuple[Modality, int], float],
+    machine: Machine,
 ) -> Loss:
     last = gap.last or 0
     allowed = gap.allowed_ms - PERIODS * played.period_ms(gap.modality)  # that of all its images
@@ -175,6 +179,9 @@ def _loss(
     # While the node only waits for the lost eye it needs no processor; nor twice for an inference,
     # which is allowed for as long as it took.
     end = last + round((gap.fail_over_ms or 0.0) * _MS)
+    other = [shot for shot in shots if shot.good and shot.modality is not gap.modality]
+    if not _is_alive(other, last, end):
+        gap = replace(gap, fail_over_ms=None)  # there was nothing to go on with
     idle = last + round((PERIODS * 1e3 / rates[gap.modality, last] + _GRACE_MS) * _MS)
     jitter = machine.kept_waiting_ms(last, last + _ON_THE_WAY) + machine.kept_waiting_ms(idle, end)
     return Loss(gap, allowed, jitter)

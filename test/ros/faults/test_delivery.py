@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from world import DEPTH, DOMAIN, OTHER, RGB, Operator
+from world import DEPTH, DOMAIN, OTHER, RGB, Operator, World
 
 from training.live.environment import live_environment
 from training.live.processes import Child
@@ -27,7 +27,7 @@ NAMED = 2.0  # seconds within which a fault that can be seen at once is named
 
 def test_publisher_that_cannot_reach_the_node_is_named(case: Case, operator: Operator) -> None:
     promise = 'no label; the QoS is named within 2 s'
-    with case.of('transport', 'best-effort camera, reliable subscription', promise):
+    with case.of('transport', 'best-effort camera, reliable subscription', promise, pauses=True):
         with operator.with_parameters(reliability='reliable'):
             active = time.time_ns()
             assert case.blamed('depth', 'QoS') <= (active - case.start) / 1e9 + NAMED
@@ -49,23 +49,24 @@ def test_reliable_camera_is_heard_as_well(case: Case) -> None:
 def test_topic_of_another_type_is_named(case: Case, wrong: Modality) -> None:
     promise = f'{OTHER[wrong]} goes on; the type is named within 2 s'
     with case.of('transport', f'text on the topic of {wrong}', promise, losses=1):
-        case.world.kill(wrong)
+        case.world.quit(wrong)
         case.world.wait_for_mode(str(OTHER[wrong]))
-        started = time.time_ns()
         case.world.start(wrong, '--text')
-        case.blamed(str(wrong), 'std_msgs/msg/String')
-        assert case.world.statuses(str(wrong), started)
+        there = case.world.next_shot(wrong)
+        assert case.blamed(str(wrong), 'std_msgs/msg/String') <= (there - case.start) / 1e9 + NAMED
         case.world.wait_for_labels(str(OTHER[wrong]))
-        case.world.kill(wrong)
+        case.world.quit(wrong)
 
 
 @pytest.fixture(scope='module')
-def packed(world: object, operator: Operator) -> Iterator[None]:
+def packed(world: World, operator: Operator) -> Iterator[None]:
     """Both eyes compress their images."""
-    world.restart('--compressed')  # type: ignore[attr-defined]
+    world.usual = ('--compressed',)
+    world.restart()
     with operator.with_parameters(rgb_transport='compressed', depth_transport='compressedDepth'):
         yield
-        world.restart()  # type: ignore[attr-defined]
+        world.usual = ()
+        world.restart()
 
 
 @pytest.mark.usefixtures('packed')

@@ -74,10 +74,10 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
-    def kill(self) -> None:
-        """End it at once; all that it has told has been taken when this returns."""
-        self._process.kill()
-        self._process.wait()
+    def end(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """End it; all that it has told has been taken when this returns."""
+        self._process.send_signal(number)
+        self._process.wait(PATIENCE)
         self._reader.join(PATIENCE)
 
     def _read(self) -> None:
@@ -97,6 +97,7 @@ class World:
         events: What the node said, in the order in which it came.
         shots: What the eyes sent, each one's in its own order.
         machine: How long this machine kept the node waiting.
+        usual: The options of eyes that are well.
 
     """
 
@@ -105,13 +106,16 @@ class World:
     events: list[Event] = field(default_factory=list)
     shots: list[Shot] = field(default_factory=list)
     machine: Machine = field(default_factory=Machine)
+    usual: tuple[str, ...] = ()
+    _options: dict[Modality, tuple[str, ...]] = field(default_factory=dict)
     _eyes: dict[Modality, Process] = field(default_factory=dict)
     _origin: int = field(default_factory=time.time_ns)
 
     # Hands ----------------------------------------------------------------------------------------
 
     def start(self, modality: Modality, *options: str) -> None:
-        """Start an eye."""
+        """Start an eye; without options as usual."""
+        self._options[modality] = options = options or self.usual
         command = [str(HERE / 'camera_process.py'), str(self.bag), modality, str(self._origin)]
         log = self.folder / f'{modality}.log'
         self._eyes[modality] = Process(log, [*command, *options], self._take_shot)
@@ -119,12 +123,17 @@ class World:
     def kill(self, modality: Modality) -> None:
         """Kill an eye's process, with everything it has under way."""
         if modality in self._eyes:
-            self._eyes.pop(modality).kill()
+            self._eyes.pop(modality).end()
+
+    def quit(self, modality: Modality) -> None:
+        """End an eye's process in order: it takes leave of those who listen."""
+        self._eyes.pop(modality).end(signal.SIGINT)
 
     def restart(self, *options: str) -> None:
         """Start both eyes anew."""
         for modality in Modality:
-            self.kill(modality)
+            if modality in self._eyes:
+                self.quit(modality)
             self.start(modality, *options)
 
     def signal(self, modality: Modality, number: signal.Signals) -> None:
@@ -134,7 +143,8 @@ class World:
     def mend(self) -> None:
         """Bring both eyes back to work, whatever was done to them."""
         for modality in Modality:
-            if modality not in self._eyes or not self._eyes[modality].alive:
+            well = modality in self._eyes and self._eyes[modality].alive
+            if not well or self._options[modality] != self.usual:
                 self.kill(modality)
                 self.start(modality)
             self.signal(modality, signal.SIGCONT)
@@ -165,6 +175,16 @@ class World:
             for event in list(self.events)
             if isinstance(event, Label) and event.wall >= start and mode in (None, event.mode)
         ]
+
+    def next_shot(self, modality: Modality) -> int:
+        """Wait until an eye sends; return when it does."""
+        count = len(self.shots)
+
+        def sent() -> list[int]:
+            return [shot.wall for shot in self.shots[count:] if shot.modality is modality]
+
+        until(sent, f'an image from {modality}')
+        return sent()[0]
 
     def said(self) -> int:
         """How many labels came on the topic that robots listen to."""
@@ -228,7 +248,7 @@ def running_world(folder: Path, bundle: Path, bag: Path, *parameters: str) -> It
         stack.callback(world.close)
         command = [str(HERE / 'machine.py'), str(node._process.pid)]
         machine = Process(folder / 'machine.log', command, world.machine.add)
-        stack.callback(machine.kill)
+        stack.callback(machine.end)
         world.restart()
         until(lambda: world.labels() or node.ended, 'a first label')
         assert not node.ended, node.last_words()
