@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from judging import Finding, find
+from judging import Finding, Judge
 from ledger import Ledger, Row
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Case:
         fault: str,
         promise: str,
         *,
-        losses: int | None = None,
+        losses: int = 0,
         pauses: bool = False,
     ) -> Iterator[None]:
         """Judge all that the node says from here until it labels from both eyes again.
@@ -56,7 +56,7 @@ class Case:
             group: What is broken.
             fault: How.
             promise: What the node does all the same.
-            losses: How often a sensor is lost, and done without; None asks for nothing.
+            losses: How often at least a sensor is lost, and done without.
             pauses: Whether labels may stay out, as the node is not to label meanwhile.
 
         """
@@ -68,7 +68,8 @@ class Case:
         end = time.time_ns()
         shots = [shot for shot in list(self.world.shots) if shot.wall >= self.start - _BEFORE]
         labels = self.world.labels(self.start - _BEFORE)
-        self.finding = find(labels, shots, self.world.machine, self.start, end)
+        judge = Judge(shots, self.world.modes(), self.world.machine)
+        self.finding = judge.find(labels, self.start, end)
         self.ledger.add(self._row(group, fault, promise))
         try:
             self._check(losses, pauses=pauses)
@@ -83,9 +84,9 @@ class Case:
         path.write_text('\n'.join(lines) + '\n')
         return path
 
-    def labels(self, mode: str | None = None) -> int:
-        """How many labels of a mode have come since the beginning."""
-        return len(self.world.labels(self.start, mode))
+    def share(self, mode: str, since: int) -> float:
+        """Which share of the labels since a time is of a mode."""
+        return len(self.world.labels(since, mode)) / max(len(self.world.labels(since)), 1)
 
     def blamed(self, subject: str, words: str) -> float:
         """Wait until diagnostics name the fault; return how many seconds that took."""
@@ -109,13 +110,18 @@ class Case:
             jitter_ms=max((loss.jitter_ms for loss in losses), default=None),
         )
 
-    def _check(self, losses: int | None, *, pauses: bool) -> None:
+    def _check(self, losses: int, *, pauses: bool) -> None:
         finding = self.finding
+        labels = self.world.labels(self.start)
+        said = self.world.said(labels)
+        assert abs(said - len(labels)) <= 1, f'{said} labels were said, {len(labels)} explained'
         assert not finding.broken, '\n'.join(finding.broken)
-        assert not finding.late, '\n'.join(finding.late)
+        late = [loss.late for loss in finding.losses if loss.late]
+        assert not late, '\n'.join(late)
         assert pauses or not finding.pauses, '\n'.join(finding.pauses)
-        if losses is not None:
-            done = sum(loss.gap.fail_over_ms is not None for loss in finding.losses)
-            assert done == losses, f'{done} fail-overs, {losses} expected: {finding.losses}'
+        # More than were meant are those of an eye that the machine kept waiting.
+        done = sum(loss.gap.fail_over_ms is not None for loss in finding.losses)
+        assert done >= losses, f'{done} fail-overs, {losses} expected: {finding.losses}'
+        if losses:
             back = sum(loss.gap.recovery_ms is not None for loss in finding.losses)
-            assert back == len(finding.losses), f'not back from every loss: {finding.losses}'
+            assert back >= losses, f'not back from every loss: {finding.losses}'

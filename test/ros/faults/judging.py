@@ -11,31 +11,20 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from training.live.events import Event, Label, Lost, Published
-from training.live.judge import (
-    ALLOWANCE_MS,
-    PERIODS,
-    Gap,
-    Judged,
-    Played,
-    judge,
-    judge_label,
-)
+from machine import Machine
+from orders import Shot
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from machine import Machine
-    from orders import Shot
-
-    from mm_perception.observation import Modality
+from mm_perception.observation import Modality
+from training.live.events import Event, Label, Lost, Mode, Published
+from training.live.judge import ALLOWANCE_MS, PERIODS, Gap, Judged, Played, judge, judge_label
 
 _MS = 1e6
 _GRACE_MS = 20.0  # the node's default
 _ON_THE_WAY = 50_000_000  # ns in which an image has arrived, unless nothing is well
+_TOLD = 100_000_000  # ns by which a change of the mode may be told before or after its labels
 _AWAY = 4  # periods without a good image: the sensor is lost, whatever the jitter
 _ALIVE = 2.5  # periods between two good images, at most, of a sensor that is not
 _PAUSE = 3  # periods that may pass between two labels while a sensor is alive, and the allowance
@@ -57,9 +46,15 @@ class Loss:
     jitter_ms: float
 
     @property
-    def in_time(self) -> bool:
+    def late(self) -> str | None:
+        """Say how late the node was; None when it was not."""
         taken = self.gap.fail_over_ms
-        return taken is None or taken <= self.allowed_ms + self.jitter_ms
+        if taken is None or taken <= self.allowed_ms + self.jitter_ms:
+            return None
+        return (
+            f'{self.gap.modality} was done without after {taken:.0f} ms, {self.allowed_ms:.0f} '
+            f'are allowed and {self.jitter_ms:.0f} were the machine'
+        )
 
 
 @dataclass(frozen=True)
@@ -79,57 +74,136 @@ class Finding:
     losses: Sequence[Loss]
     pauses: Sequence[str]
 
-    @property
-    def late(self) -> list[str]:
-        """A line for each fail-over that took longer than allowed."""
-        return [
-            f'{loss.gap.modality} was done without after {loss.gap.fail_over_ms:.0f} ms, '
-            f'{loss.allowed_ms:.0f} are allowed and {loss.jitter_ms:.0f} were the machine'
-            for loss in self.losses
-            if not loss.in_time
-        ]
 
+class Judge:
+    """Knows what the eyes sent, and looks at the labels."""
 
-def find(
-    labels: Sequence[Label], shots: Sequence[Shot], machine: Machine, start: int, end: int
-) -> Finding:
-    """Judge the labels published from a time to another, in ns."""
-    # By the time of publication: that the ear was kept waiting is not the node's.
-    labels = [label.model_copy(update={'wall': label.sent}) for label in labels]
-    events = list(_as_played(shots, end))
-    played = Played(events)
-    judged = [(label, judge_label(label, played, _nobody_knows)) for label in labels]
-    taken = [label for label in labels if start <= label.wall <= end]
-    rates = {(shot.modality, shot.fresh): shot.rate for shot in shots}
-    broken = [
-        f'{label.mode} of {label.stamps} at {label.sent}: {why}'
-        for label, verdict in judged
-        if start <= label.wall <= end
-        and (why := _fault(label, verdict, played, rates, machine)) is not None
-    ]
-    gaps = judge([*events, *labels], _nobody_knows).gaps
-    losses = [
-        _loss(gap, shots, played, rates, machine)
-        for gap in gaps
-        if gap.last is not None and (gap.first is None or gap.first >= start)
-    ]
-    return Finding(taken, broken, losses, list(_pauses(taken, shots, machine)))
+    def __init__(self, shots: Iterable[Shot], modes: Iterable[Mode], machine: Machine) -> None:
+        """Begin.
 
+        Args:
+            shots: What the eyes sent, each one's in its order; from some seconds before the labels.
+            modes: What the node told of its mode, from its beginning.
+            machine: How long the node was kept waiting.
 
-def _as_played(shots: Sequence[Shot], end: int) -> Iterator[Event]:
-    """Give good images as published when they were new, and the losses between them."""
-    newest: dict[Modality, Shot] = {}
-    for shot in shots:
-        before = newest.get(shot.modality)
-        if not shot.good or (before is not None and 0 < shot.stamp == before.stamp):
-            continue  # what is sent twice was new the first time
-        if before is not None and _is_away(before, shot.fresh):
-            yield Lost(wall=before.fresh, modality=shot.modality)
-        newest[shot.modality] = shot
-        yield Published(wall=shot.fresh, modality=shot.modality, stamp=shot.stamp, bag_time=0)
-    for modality, shot in newest.items():
-        if _is_away(shot, end):
-            yield Lost(wall=shot.fresh, modality=modality)
+        """
+        self.machine = machine
+        self.modes = sorted(modes, key=lambda mode: mode.wall)
+        self.good: dict[Modality, list[Shot]] = defaultdict(list)
+        for shot in shots:
+            before = self.good[shot.modality][-1:]
+            # What is sent twice was new the first time.
+            if shot.good and not (shot.stamp and before and before[0].stamp == shot.stamp):
+                self.good[shot.modality].append(shot)
+        self.rates = {(s.modality, s.fresh): s.rate for good in self.good.values() for s in good}
+
+    def find(self, labels: Iterable[Label], start: int, end: int) -> Finding:
+        """Judge the labels published from a time to another, in ns; the others tell of before."""
+        # By the time of publication: that the ear was kept waiting is not the node's.
+        labels = [label.model_copy(update={'wall': label.sent}) for label in labels]
+        played = list(self._as_played(end))
+        taken = [label for label in labels if start <= label.wall <= end]
+        faults = [(label, self._fault(label, Played(played))) for label in taken]
+        gaps = judge([*played, *labels], _nobody_knows).gaps
+        return Finding(
+            labels=taken,
+            broken=[f'{a.mode} of {a.stamps} at {a.sent}: {why}' for a, why in faults if why],
+            losses=[
+                self._loss(gap, Played(played))
+                for gap in gaps
+                if gap.last is not None and (gap.first is None or gap.first >= start)
+            ],
+            pauses=list(self._pauses(taken)),
+        )
+
+    def _as_played(self, end: int) -> Iterator[Event]:
+        """Give good images as published when they were new, and the losses between them."""
+        for modality, good in self.good.items():
+            for before, shot in zip([None, *good], good, strict=False):
+                if before is not None and _is_away(before, shot.fresh):
+                    yield Lost(wall=before.fresh, modality=modality)
+                yield Published(wall=shot.fresh, modality=modality, stamp=shot.stamp, bag_time=0)
+            if good and _is_away(good[-1], end):
+                yield Lost(wall=good[-1].fresh, modality=modality)
+
+    def _fault(self, label: Label, played: Played) -> str | None:
+        """Say how a label broke the promise; None when it did not."""
+        judged = judge_label(label, played, _nobody_knows)
+        if judged is None:
+            return 'made of an image that was bad, or was never sent'
+        return self._stale(judged) or self._wrong(judged, played) or self._untold(label)
+
+    def _stale(self, judged: Judged) -> str | None:
+        label = judged.label
+        for modality, age in judged.age_ms.items():
+            new = min(
+                (shot.fresh for shot in self.good[modality]),
+                key=lambda wall: abs(label.sent - round(age * _MS) - wall),
+            )
+            jitter = self.machine.kept_waiting_ms(new, new + _ON_THE_WAY)
+            allowed = self._timeout_ms(modality, new) + ALLOWANCE_MS + label.inference_ms
+            if age > allowed + jitter:
+                return f'{modality} was {age:.0f} ms old, {allowed:.0f} + {jitter:.0f} are allowed'
+        return None
+
+    def _wrong(self, judged: Judged, played: Played) -> str | None:
+        if not judged.wrong_mode:
+            return None
+        label = judged.label
+        jitter = self.machine.kept_waiting_ms(label.wall - 2 * _TOLD, label.wall)
+        earlier = label.model_copy(update={'wall': label.wall - round(jitter * _MS)})
+        again = judge_label(earlier, played, _nobody_knows)
+        if again is None or not again.wrong_mode:
+            return None
+        return "the other eye's image was there"
+
+    def _untold(self, label: Label) -> str | None:
+        """Say that the node told another mode than that of its label, at that time."""
+        jitter = round(_MS * self.machine.kept_waiting_ms(label.sent - _TOLD, label.sent + _TOLD))
+        began = label.sent - round(label.inference_ms * _MS)
+        told = self.modes_told(began - _TOLD - jitter, label.sent + _TOLD + jitter)
+        return None if label.mode in told else f'the mode told was {" ".join(told)}'
+
+    def modes_told(self, start: int, end: int) -> set[str]:
+        """The modes that were told to hold at some moment from a time to another."""
+        before = [mode.mode for mode in self.modes if mode.wall <= start]
+        return {*before[-1:], *(mode.mode for mode in self.modes if start < mode.wall <= end)}
+
+    def _loss(self, gap: Gap, played: Played) -> Loss:
+        last = gap.last or 0
+        # Two periods of the eye as it was then, not as it was on the whole.
+        timeout = self._timeout_ms(gap.modality, last)
+        allowed = gap.allowed_ms - PERIODS * played.period_ms(gap.modality) + timeout
+        end = last + round((gap.fail_over_ms or 0.0) * _MS)
+        if not any(self._is_alive(m, last, end) for m in self.good if m is not gap.modality):
+            gap = replace(gap, fail_over_ms=None)  # there was nothing to go on with
+        # While the node only waits for the lost eye it needs no processor.
+        idle = last + round((timeout + _GRACE_MS) * _MS)
+        arriving = self.machine.kept_waiting_ms(last, last + _ON_THE_WAY)
+        return Loss(gap, allowed, arriving + self.machine.kept_waiting_ms(idle, end))
+
+    def _pauses(self, labels: Sequence[Label]) -> Iterator[str]:
+        for one, other in itertools.pairwise(labels):
+            pause = (other.sent - one.sent) / _MS
+            jitter = self.machine.kept_waiting_ms(one.sent, other.sent)
+            for modality, good in self.good.items():
+                period = 1e3 / min(shot.rate for shot in good)
+                allowed = _PAUSE * period + ALLOWANCE_MS + other.inference_ms
+                if pause > allowed + jitter and self._is_alive(modality, one.sent, other.sent):
+                    limit = f'{allowed:.0f} + {jitter:.0f} are allowed'
+                    yield f'no label for {pause:.0f} ms though {modality} was alive, {limit}'
+                    break
+
+    def _is_alive(self, modality: Modality, start: int, end: int) -> bool:
+        """Whether a sensor's good images came one soon after the other in all that time."""
+        good = self.good[modality]
+        walls = [s.wall for s in good if start - _ALIVE * 1e9 / s.rate <= s.wall < end]
+        steps = itertools.pairwise([*walls, end])
+        longest = _ALIVE * 1e9 / min((shot.rate for shot in good), default=1.0)
+        return bool(walls) and walls[0] <= start and all(b - a <= longest for a, b in steps)
+
+    def _timeout_ms(self, modality: Modality, fresh: int) -> float:
+        return PERIODS * 1e3 / self.rates[modality, fresh]
 
 
 def _is_away(last: Shot, now: int) -> bool:
@@ -138,77 +212,3 @@ def _is_away(last: Shot, now: int) -> bool:
 
 def _nobody_knows(_: int) -> None:
     return None
-
-
-def _fault(
-    label: Label,
-    judged: Judged | None,
-    played: Played,
-    rates: dict[tuple[Modality, int], float],
-    machine: Machine,
-) -> str | None:
-    """Say how a label broke the promise; None when it did not."""
-    if judged is None:
-        return 'made of an image that was bad, or was never sent'
-    for modality, age in judged.age_ms.items():
-        new = label.sent - round(age * _MS)
-        jitter = machine.kept_waiting_ms(new, new + _ON_THE_WAY)
-        rate = min(rates.values()) if (modality, new) not in rates else rates[modality, new]
-        allowed = PERIODS * 1e3 / rate + ALLOWANCE_MS + label.inference_ms
-        if age > allowed + jitter:
-            return f'{modality} was {age:.0f} ms old, {allowed:.0f} + {jitter:.0f} are allowed'
-    if judged.wrong_mode:
-        jitter = machine.kept_waiting_ms(label.wall - 2 * 10**8, label.wall)
-        earlier = label.model_copy(update={'wall': label.wall - round(jitter * _MS)})
-        again = judge_label(earlier, played, _nobody_knows)
-        if again is not None and again.wrong_mode:
-            return "the other eye's image was there"
-    return None
-
-
-def _loss(
-    gap: Gap,
-    shots: Sequence[Shot],
-    played: Played,
-    rates: dict[tuple[Modality, int], float],
-    machine: Machine,
-) -> Loss:
-    last = gap.last or 0
-    allowed = gap.allowed_ms - PERIODS * played.period_ms(gap.modality)  # that of all its images
-    allowed += PERIODS * 1e3 / rates[gap.modality, last]
-    # While the node only waits for the lost eye it needs no processor; nor twice for an inference,
-    # which is allowed for as long as it took.
-    end = last + round((gap.fail_over_ms or 0.0) * _MS)
-    other = [shot for shot in shots if shot.good and shot.modality is not gap.modality]
-    if not _is_alive(other, last, end):
-        gap = replace(gap, fail_over_ms=None)  # there was nothing to go on with
-    idle = last + round((PERIODS * 1e3 / rates[gap.modality, last] + _GRACE_MS) * _MS)
-    jitter = machine.kept_waiting_ms(last, last + _ON_THE_WAY) + machine.kept_waiting_ms(idle, end)
-    return Loss(gap, allowed, jitter)
-
-
-def _pauses(labels: Sequence[Label], shots: Sequence[Shot], machine: Machine) -> Iterator[str]:
-    alive: dict[Modality, list[Shot]] = defaultdict(list)
-    for shot in shots:
-        if shot.good:
-            alive[shot.modality].append(shot)
-    for one, other in itertools.pairwise(labels):
-        pause = (other.sent - one.sent) / _MS
-        for modality, good in alive.items():
-            period = 1e3 / min((shot.rate for shot in good), default=1.0)
-            allowed = _PAUSE * period + ALLOWANCE_MS + other.inference_ms
-            jitter = machine.kept_waiting_ms(one.sent, other.sent)
-            if pause > allowed + jitter and _is_alive(good, one.sent, other.sent):
-                limit = f'{allowed:.0f} + {jitter:.0f} are allowed'
-                yield f'no label for {pause:.0f} ms though {modality} was alive, {limit}'
-                break
-
-
-def _is_alive(good: Sequence[Shot], start: int, end: int) -> bool:
-    """Whether a sensor's good images came one soon after the other from a time to another."""
-    near = [s for s in good if start - 1e9 <= s.wall <= end + 1e9]
-    reach = [s for s in near if s.wall >= start - _ALIVE * 1e9 / s.rate]
-    walls = [start, *(s.wall for s in reach if start < s.wall < end), end]
-    return bool(reach) and all(
-        (b - a) / 1e9 <= _ALIVE / reach[0].rate for a, b in itertools.pairwise(walls)
-    )

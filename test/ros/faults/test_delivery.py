@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from mm_perception.observation import Modality
 
+LONG = pytest.mark.long
 NAMED = 2.0  # seconds within which a fault that can be seen at once is named
 
 
@@ -38,6 +39,7 @@ def test_publisher_that_cannot_reach_the_node_is_named(case: Case, operator: Ope
         case.world.wait_until_well()
 
 
+@LONG
 def test_reliable_camera_is_heard_as_well(case: Case) -> None:
     with case.of('transport', 'reliable camera, best-effort subscription', 'labels from both'):
         case.world.restart('--reliability', 'reliable')
@@ -45,6 +47,7 @@ def test_reliable_camera_is_heard_as_well(case: Case) -> None:
         case.world.restart()
 
 
+@LONG
 @pytest.mark.parametrize('wrong', [DEPTH, RGB])
 def test_topic_of_another_type_is_named(case: Case, wrong: Modality) -> None:
     promise = f'{OTHER[wrong]} goes on; the type is named within 2 s'
@@ -69,6 +72,7 @@ def packed(world: World, operator: Operator) -> Iterator[None]:
         world.restart()
 
 
+@LONG
 @pytest.mark.usefixtures('packed')
 @pytest.mark.parametrize('data', ['garbage', 'none'])
 @pytest.mark.parametrize('bad', [DEPTH, RGB])
@@ -87,7 +91,7 @@ def test_listener_that_does_not_read_slows_nobody(case: Case) -> None:
     command = [sys.executable, '-m', 'training.live.listener']
     heard: list[object] = []
     with (
-        case.of('transport', 'a reliable listener stopped', 'labels go on as before', losses=0),
+        case.of('transport', 'a reliable listener stopped', 'labels go on as before'),
         Child('deaf', command, live_environment(DOMAIN), log, told=heard.append) as deaf,
     ):
         while len(heard) < 20:

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
     from mm_perception.observation import Modality
 
+LONG = pytest.mark.long
+MOSTLY = 0.75  # of the labels: a starved eye sends nothing for a while, and is done without
 ON = '{} goes on; back with the first pair'
 
 
-@pytest.mark.parametrize('lost', [DEPTH, RGB])
+@pytest.mark.parametrize('lost', [DEPTH, pytest.param(RGB, marks=LONG)])
 def test_killed_process_is_done_without(case: Case, lost: Modality) -> None:
     with case.of('sensor', f'{lost} process killed', ON.format(OTHER[lost]), losses=1):
         case.world.kill(lost)
@@ -29,7 +31,7 @@ def test_killed_process_is_done_without(case: Case, lost: Modality) -> None:
         case.world.start(lost)
 
 
-@pytest.mark.parametrize('lost', [DEPTH, RGB])
+@pytest.mark.parametrize('lost', [pytest.param(DEPTH, marks=LONG), RGB])
 def test_stopped_process_is_done_without_until_it_goes_on(case: Case, lost: Modality) -> None:
     with case.of('sensor', f'{lost} process stopped', ON.format(OTHER[lost]), losses=1):
         case.world.signal(lost, signal.SIGSTOP)
@@ -47,6 +49,7 @@ def test_nothing_is_said_while_both_eyes_are_lost(case: Case) -> None:
         assert not case.world.labels(quiet)
 
 
+@LONG
 def test_flapping_sensor_is_done_without_and_taken_up_each_time(case: Case) -> None:
     cycles = 10
     with case.of('sensor', 'depth flapping, 10 cycles', ON.format('rgb'), losses=cycles):
@@ -58,6 +61,7 @@ def test_flapping_sensor_is_done_without_and_taken_up_each_time(case: Case) -> N
             case.world.wait_for_labels('rgbd', 2)
 
 
+@LONG
 @pytest.mark.parametrize('slow', [DEPTH, RGB])
 def test_slower_sensor_sets_the_pace_once_its_rate_is_known(case: Case, slow: Modality) -> None:
     with case.of('sensor', f'{slow} at a third of its rate', 'pairs again within 6 images'):
@@ -65,4 +69,4 @@ def test_slower_sensor_sets_the_pace_once_its_rate_is_known(case: Case, slow: Mo
         time.sleep(7 * 3 / RATE)
         learned = time.time_ns()
         case.world.wait_for_labels(None, 5)
-        assert {label.mode for label in case.world.labels(learned)} == {'rgbd'}
+        assert case.share('rgbd', learned) >= MOSTLY

@@ -21,24 +21,26 @@ if TYPE_CHECKING:
     from mm_perception.observation import Modality
 
 PERIOD = 1 / RATE
+MOSTLY = 0.8  # of the labels: a starved eye sends nothing for a while, and is done without
 SETTLE = 8 * PERIOD  # seconds in which the node learns what has changed
+LONG = pytest.mark.long
 HARMLESS = [
-    pytest.param((RGB,), {'stamp': 'zero'}, id='rgb stamps 0'),
-    pytest.param((RGB, DEPTH), {'stamp': 'zero'}, id='all stamps 0'),
-    pytest.param((RGB, DEPTH), {'offset': 3600.0}, id='all stamps an hour ahead'),
+    pytest.param((RGB,), {'stamp': 'zero'}, id='rgb stamps 0', marks=LONG),
+    pytest.param((RGB, DEPTH), {'stamp': 'zero'}, id='all stamps 0', marks=LONG),
+    pytest.param((RGB, DEPTH), {'offset': 3600.0}, id='all stamps an hour ahead', marks=LONG),
     pytest.param((RGB, DEPTH), {'offset': -100.0}, id='stamps jump back 100 s: a bag loops'),
-    pytest.param((RGB, DEPTH), {'offset': -0.3}, id='stamps jump back 0.3 s'),
-    pytest.param((DEPTH,), {'copies': 2}, id='each depth image twice'),
-    pytest.param((RGB, DEPTH), {'copies': 3}, id='all images three times'),
-    pytest.param((RGB, DEPTH), {'swap': True}, id='images in the wrong order'),
-    pytest.param((RGB, DEPTH), {'latency': 0.2}, id='all images 200 ms late'),
-    pytest.param((DEPTH,), {'latency': 0.08}, id='depth 80 ms late'),
+    pytest.param((RGB, DEPTH), {'offset': -0.3}, id='stamps jump back 0.3 s', marks=LONG),
+    pytest.param((DEPTH,), {'copies': 2}, id='each depth image twice', marks=LONG),
+    pytest.param((RGB, DEPTH), {'copies': 3}, id='all images three times', marks=LONG),
+    pytest.param((RGB, DEPTH), {'swap': True}, id='images in the wrong order', marks=LONG),
+    pytest.param((RGB, DEPTH), {'latency': 0.2}, id='all images 200 ms late', marks=LONG),
+    pytest.param((DEPTH,), {'latency': 0.08}, id='depth 80 ms late', marks=LONG),
 ]
 APART = [
-    pytest.param(DEPTH, {'offset': 3600.0}, id='depth stamps an hour ahead'),
-    pytest.param(RGB, {'offset': -100.0}, id='rgb stamps 100 s back'),
+    pytest.param(DEPTH, {'offset': 3600.0}, id='depth stamps an hour ahead', marks=LONG),
+    pytest.param(RGB, {'offset': -100.0}, id='rgb stamps 100 s back', marks=LONG),
     pytest.param(DEPTH, {'latency': 0.2}, id='depth 200 ms late'),
-    pytest.param(RGB, {'latency': 0.2}, id='rgb 200 ms late'),
+    pytest.param(RGB, {'latency': 0.2}, id='rgb 200 ms late', marks=LONG),
 ]
 
 
@@ -54,7 +56,7 @@ def test_stamps_that_can_be_understood_are_labelled_from_both(
         time.sleep(SETTLE)
         settled = time.time_ns()
         case.world.wait_for_labels('rgbd', 8)
-        assert {label.mode for label in case.world.labels(settled)} == {'rgbd'}
+        assert case.share('rgbd', settled) >= MOSTLY
 
 
 @pytest.mark.parametrize(('changed', 'orders'), APART)
@@ -66,11 +68,12 @@ def test_images_that_never_come_together_are_labelled_from_rgb_alone(
         time.sleep(SETTLE)
         settled = time.time_ns()
         case.world.wait_for_labels('rgb', 8)
-        assert {label.mode for label in case.world.labels(settled)} == {'rgb'}
+        assert case.share('rgb', settled) >= MOSTLY
         case.world.wait_for_mode('rgb')
         case.blamed('depth', 'from those of colour')
 
 
+@LONG
 def test_stamps_that_drift_apart_are_paired_only_while_they_belong_together(case: Case) -> None:
     with case.of('stamps', 'stamps drift 1 s apart in 2 s', 'no pair beyond the slop; then rgb'):
         case.world.order(DEPTH, drift=0.5)
@@ -81,6 +84,7 @@ def test_stamps_that_drift_apart_are_paired_only_while_they_belong_together(case
             assert abs(label.stamps[RGB] - label.stamps[DEPTH]) <= 0.05 * NS
 
 
+@LONG
 @pytest.mark.parametrize('held', [DEPTH, RGB])
 def test_burst_after_silence_is_not_taken_for_what_is_seen_now(case: Case, held: Modality) -> None:
     with case.of('stamps', f'{held} held back 1 s, then all at once', 'no label from old images'):
@@ -94,6 +98,18 @@ def test_burst_of_both_is_not_taken_for_what_is_seen_now(case: Case) -> None:
         case.world.order(hold=True)
         case.world.wait_for_mode('none')
         time.sleep(1.0)
+
+
+@LONG
+def test_burst_of_the_only_eye_is_not_taken_for_what_is_seen_now(case: Case) -> None:
+    with case.of('stamps', 'rgb dead, depth held back 1 s, then all at once', 'no old image'):
+        case.world.kill(RGB)
+        case.world.wait_for_mode('depth')
+        case.world.order(DEPTH, hold=True)
+        case.world.wait_for_mode('none')
+        time.sleep(1.0)
+        case.world.order(DEPTH)
+        case.world.wait_for_labels('depth')
 
 
 class SimulatedTime:
@@ -128,6 +144,7 @@ def simulated_time(operator: Operator, offset: int) -> Iterator[SimulatedTime]:
         assert operator.set(use_sim_time=False)[0]
 
 
+@LONG
 def test_simulated_time_that_is_paused_loses_no_sensor(case: Case, operator: Operator) -> None:
     seconds = 1000.0 - time.time()
     fault = 'simulated time paused for 1 s, then on'

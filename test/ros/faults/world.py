@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -186,13 +186,18 @@ class World:
         until(sent, f'an image from {modality}')
         return sent()[0]
 
-    def said(self) -> int:
-        """How many labels came on the topic that robots listen to."""
-        return sum(isinstance(event, Said) for event in list(self.events))
+    def said(self, labels: Sequence[Label]) -> int:
+        """How many labels came on the topic that robots listen to, in the time of these."""
+        start, end = (labels[0].wall, labels[-1].wall) if labels else (0, 0)
+        walls = [event.wall for event in list(self.events) if isinstance(event, Said)]
+        return sum(start <= wall <= end for wall in walls)
+
+    def modes(self) -> list[Mode]:
+        return [event for event in list(self.events) if isinstance(event, Mode)]
 
     def mode(self) -> str:
-        modes = [event.mode for event in list(self.events) if isinstance(event, Mode)]
-        return modes[-1] if modes else ''
+        modes = self.modes()
+        return modes[-1].mode if modes else ''
 
     def statuses(self, subject: str, start: int) -> list[Status]:
         """What diagnostics said of a subject since a time."""
