@@ -29,12 +29,14 @@ DEPTH_HEADER_SIZE = 12
 _JPEG = b'\xff\xd8\xff'
 _JPEG_END = b'\xff\xd9'
 _PNG = b'\x89PNG\r\n\x1a\n'
-_PNG_END = b'IEND\xaeB`\x82'
+_PNG_CHUNK, _PNG_CRC = struct.Struct('>I4s'), 4  # a chunk's length and name; what follows it
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type: grey, RGB, palette, +alpha
 _PNG_GREY = 0
 _DEPTH_BITS = 16
 _DEFLATE_RATIO = 1032
 """Deflate's best: one bit of input for each 258-byte match and its distance."""
+_JPEG_RATIO = 8 * 64
+"""Pixels that a byte holds in the emptiest JPEG: each bit of it a block of 8x8."""
 
 _START_OF_FRAME = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN = 0xDA
@@ -139,12 +141,21 @@ def _png_header(data: NDArray[np.uint8]) -> _Header:
     _check_size(header.width, header.height)
     row = header.width * _PNG_CHANNELS.get(header.colour_type, 1) * header.bits // 8
     if row * header.height > _DEFLATE_RATIO * data.size:
-        raise ImageError(
-            f'{data.size} bytes cannot hold the {header.width}x{header.height} pixels announced'
-        )
-    if data.tobytes().rfind(_PNG_END) < 0:
+        raise _too_few_bytes(data.size, header.width, header.height)
+    if not _has_end(data.tobytes()):
         raise ImageError(f'a truncated PNG: {data.size} bytes without an end')
     return header
+
+
+def _has_end(data: bytes) -> bool:
+    """Whether every chunk of a PNG is there; OpenCV makes room for what a chunk announces."""
+    position = len(_PNG)
+    while position + _PNG_CHUNK.size <= len(data):
+        length, name = _PNG_CHUNK.unpack_from(data, position)
+        position += _PNG_CHUNK.size + length + _PNG_CRC
+        if name == b'IEND':
+            return position <= len(data)
+    return False
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
@@ -166,9 +177,15 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
             # Within a scan FF is followed by 00, so this is the end and nothing else.
             if data.find(_JPEG_END, position) < 0:
                 raise ImageError(f'a truncated JPEG: {len(data)} bytes without an end')
+            if size[0] * size[1] > _JPEG_RATIO * (len(data) - position):
+                raise _too_few_bytes(len(data), *size)
             return size
         position += struct.unpack_from('>H', data, position)[0]
     raise ImageError('a JPEG whose header is damaged')
+
+
+def _too_few_bytes(size: int, width: int, height: int) -> ImageError:
+    return ImageError(f'{size} bytes cannot hold the {width}x{height} pixels announced')
 
 
 def _check_size(width: int, height: int) -> None:

@@ -28,6 +28,9 @@ _LEVELS = np.arange(256, dtype=np.uint8).reshape(-1, 1)
 _JET = np.ascontiguousarray(cv2.applyColorMap(_LEVELS, cv2.COLORMAP_JET)[:, :, ::-1])
 """OpenCV's jet, red first: 0 is dark blue, 255 dark red."""
 
+_FLAT = 1e-6  # metres: no sensor tells distances apart that are nearer to each other
+_FARTHEST = 1000.0  # metres: no sensor sees farther
+
 
 class PreprocessingSettings(BaseModel):
     """How a crop becomes the network's input."""
@@ -50,8 +53,10 @@ class PreprocessingSettings(BaseModel):
     @field_validator('depth_range')
     @classmethod
     def _near_then_far(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
-        if value is not None and not 0 <= value[0] < value[1]:
-            raise ValueError(f'{list(value)} is not [near, far] in metres, 0 <= near < far')
+        if value is not None and not 0 <= value[0] < value[1] <= _FARTHEST:
+            raise ValueError(
+                f'{list(value)} is not [near, far] in metres, 0 <= near < far <= {_FARTHEST:g}'
+            )
         return value
 
 
@@ -142,7 +147,7 @@ def depth_levels(
 
     """
     near, far = depth_range or (float(depth.min()), float(depth.max()))
-    if near == far:
+    if far - near < _FLAT:
         return np.full(depth.shape, 255, np.float32)
     levels: NDArray[np.float32] = (np.float32(far) - depth) * np.float32(255 / (far - near))
     np.clip(levels, 0, 255, out=levels)

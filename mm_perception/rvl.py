@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _LONGEST = 10
 """Nibbles in the longest number that is read: 30 bits, more than any image's run or depth."""
 
+_BYTES_A_PIXEL = 4
+"""What the worst image costs: 6 nibbles of difference, and a run of its own for every pixel."""
+
 
 def decode(stream: NDArray[np.uint8], pixels: int) -> NDArray[np.uint16]:
     """Decode ``pixels`` depth values.
@@ -38,15 +41,16 @@ def decode(stream: NDArray[np.uint8], pixels: int) -> NDArray[np.uint16]:
         ImageError: The stream is damaged, or ends early.
 
     """
-    numbers = _numbers(stream)
-    runs, taken = _runs(numbers, pixels)
+    numbers = _numbers(stream[: _BYTES_A_PIXEL * (pixels + 2)])
+    zeros, nonzeros = _runs(numbers.tolist(), pixels)
+    # Before each run of non-zeros' differences stand its own two lengths.
+    zigzag = numbers[: 2 * zeros.size + nonzeros.sum()][_second(2, nonzeros)]
     # A difference is to the last non-zero value, across the zeros in between.
-    zigzag = numbers[taken]
     values = np.cumsum((zigzag >> 1) ^ -(zigzag & 1))
     if values.size and (values.min() < 0 or values.max() > np.iinfo(np.uint16).max):
         raise ImageError('the RVL stream is damaged: a depth is outside 16 bits')
     depth = np.zeros(pixels, np.uint16)
-    depth[runs] = values
+    depth[_second(zeros, nonzeros)] = values
     return depth
 
 
@@ -54,35 +58,38 @@ def _numbers(stream: NDArray[np.uint8]) -> NDArray[np.int32]:
     """Read every number of the stream, padding at its end included."""
     words = stream[: stream.size // 4 * 4].reshape(-1, 4)[:, ::-1]
     nibbles = np.stack([words >> 4, words & 15], axis=-1).ravel()
-    last = np.flatnonzero(nibbles < 8)  # noqa: PLR2004 - the fourth bit: no group follows
-    if last.size == 0:
-        return np.zeros(0, np.int32)
-    first = np.concatenate([[0], last[:-1] + 1])
-    lengths = last - first + 1
-    if lengths.max() > _LONGEST:
+    # The fourth bit is not set: no group follows.
+    last = np.flatnonzero(nibbles < 8).astype(np.int32)  # noqa: PLR2004
+    lengths = np.diff(last, prepend=np.int32(-1))
+    if lengths.max(initial=0) > _LONGEST:
         raise ImageError('the RVL stream is damaged: a number is longer than 30 bits')
+    first = last - lengths + 1
     numbers: NDArray[np.int32] = (nibbles[first] & 7).astype(np.int32)
-    longer = np.arange(last.size)
-    for place in range(1, int(lengths.max())):
-        longer = longer[lengths[longer] > place]
+    for place in range(1, int(lengths.max(initial=0))):
+        longer = np.flatnonzero(lengths > place)
         groups = (nibbles[first[longer] + place] & 7).astype(np.int32)
         numbers[longer] |= groups << (3 * place)
     return numbers
 
 
-def _runs(numbers: NDArray[np.int32], pixels: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Find which pixels are non-zero, and which of the numbers are their differences."""
-    filled = np.zeros(pixels, np.bool_)
-    taken = np.zeros(numbers.size, np.bool_)
+def _runs(numbers: list[int], pixels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find how many zeros and non-zeros take turns; nothing is taken on trust from the header."""
+    zeros, nonzeros = [], []
     pixel = number = 0
     while pixel < pixels:
-        if number + 1 >= numbers.size:
+        if number + 1 >= len(numbers):
             raise ImageError(f'the RVL stream ends after {pixel} of {pixels} pixels')
-        zeros, nonzeros = int(numbers[number]), int(numbers[number + 1])
-        pixel, number = pixel + zeros, number + 2
-        if pixel + nonzeros > pixels or number + nonzeros > numbers.size or zeros + nonzeros == 0:
-            raise ImageError(f'the RVL stream is damaged near pixel {min(pixel, pixels)}')
-        filled[pixel : pixel + nonzeros] = True
-        taken[number : number + nonzeros] = True
-        pixel, number = pixel + nonzeros, number + nonzeros
-    return filled, taken
+        empty, filled = numbers[number], numbers[number + 1]
+        pixel, number = pixel + empty + filled, number + 2 + filled
+        if pixel > pixels or number > len(numbers) or empty + filled == 0:
+            raise ImageError(f'the RVL stream is damaged before pixel {min(pixel, pixels)}')
+        zeros.append(empty)
+        nonzeros.append(filled)
+    return np.array(zeros, np.int64), np.array(nonzeros, np.int64)
+
+
+def _second(first: NDArray[np.int64] | int, second: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Mark the second ones where so many of a first and of a second kind take turns."""
+    turns = np.empty((second.size, 2), np.int64)
+    turns[:, 0], turns[:, 1] = first, second
+    return np.repeat(np.tile([False, True], second.size), turns.ravel())

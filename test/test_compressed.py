@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import resource
 import struct
+import tracemalloc
 import zlib
 
 import cv2
@@ -140,3 +142,38 @@ def test_png_that_is_no_depth_is_refused(content: bytes, message: str) -> None:
 def test_rvl_that_cannot_be_is_refused(content: bytes, message: str) -> None:
     with pytest.raises(ImageError, match=message):
         decode_depth_rvl(as_array(content))
+
+
+def test_jpeg_that_announces_more_than_its_bytes_can_hold_is_refused() -> None:
+    with pytest.raises(ImageError, match='cannot hold the 5000x5000 pixels announced'):
+        decode_colour(as_array(jpeg_of_size(5000, 5000)))
+
+
+def test_the_emptiest_jpeg_is_read() -> None:
+    for quality, progressive in [(1, 0), (1, 1), (95, 1)]:
+        flags = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_PROGRESSIVE, progressive]
+        flags += [cv2.IMWRITE_JPEG_OPTIMIZE, 1]
+        grey = np.full((1080, 1920), 128, np.uint8)
+        content = cv2.imencode('.jpg', grey, flags)[1]
+        assert decode_colour(content).shape == (1080, 1920, 3)
+
+
+def test_png_chunk_that_announces_more_than_is_there_takes_no_memory() -> None:
+    png = bytearray(encoded('.png', PICTURE))
+    at = png.index(b'IDAT') - 4
+    png[at : at + 4] = struct.pack('>I', 1 << 30)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ImageError, match='a truncated PNG'):
+        decode_colour(as_array(bytes(png)))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10  # KiB
+
+
+@pytest.mark.parametrize('stream', [bytes(8), bytes(4000), b'\xff' * 4000, b'\x01' * 4000])
+def test_rvl_that_announces_more_than_it_holds_takes_no_memory(stream: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageError, match='the RVL stream'):
+            decode_depth_rvl(as_array(struct.pack('<II', 5000, 5000) + stream))
+        assert tracemalloc.get_traced_memory()[1] < 100_000 + 100 * len(stream)
+    finally:
+        tracemalloc.stop()

@@ -245,3 +245,11 @@ def test_real_object_is_redder_than_what_is_behind_it(shared_data: Path, name: s
     inside = fit_square(mask, settings.size) > 127
     redness = image[:, :, 0] - image[:, :, 2]
     assert redness[inside].mean() > redness[~inside].mean()
+
+
+@pytest.mark.parametrize(('near', 'far'), [(1e-45, 3e-45), (1.0, 1.0000001), (1e-3, 3e38)])
+def test_any_distances_become_levels_that_are_numbers(near: float, far: float) -> None:
+    with np.errstate(all='raise', under='ignore'):
+        levels = depth_levels(metres([[near, far]]))
+    assert levels[0, 0] == 255
+    assert 0 <= levels[0, 1] <= 255

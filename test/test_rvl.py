@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from itertools import groupby
 
 import numpy as np
@@ -85,3 +86,20 @@ def test_number_too_long_is_refused() -> None:
 def test_depth_beyond_16_bits_is_refused() -> None:
     with pytest.raises(ImageError, match='outside 16 bits'):
         decode(encode([70000]), 1)
+
+
+def test_what_follows_the_last_pixel_is_not_read() -> None:
+    stream = np.frombuffer(bytes.fromhex('0023a123') + bytes(10_000_000), np.uint8)
+    tracemalloc.start()
+    try:
+        assert rvl.decode(stream, 5).tolist() == [0, 0, 5, 6, 4]
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_worst_image_is_read() -> None:
+    # Every pixel a run of its own, and every difference as large as can be.
+    depth = [0 if i % 2 else (65535, 1)[i // 2 % 2] for i in range(1000)]
+    assert decode(encode(depth), 1000) == depth
+    assert decode(encode([65535, 1] * 500), 1000) == [65535, 1] * 500
