@@ -152,7 +152,7 @@ def _has_end(data: bytes) -> bool:
     position = len(_PNG)
     while position + _PNG_CHUNK.size <= len(data):
         length, name = _PNG_CHUNK.unpack_from(data, position)
-        position += _PNG_CHUNK.size + length + _PNG_CRC
+        position += _PNG_CHUNK.size + int(length) + _PNG_CRC
         if name == b'IEND':
             return position <= len(data)
     return False
