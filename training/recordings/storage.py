@@ -9,6 +9,7 @@ folder or in memory: nothing is ever written beside the user's files.
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 import sys
@@ -25,6 +26,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from mm_perception.errors import RecordingError
 from training.recordings.mcap_mending import mended
+from training.recordings.unpacking import unzstd
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -42,6 +44,7 @@ ROSBAG2_SUFFIXES = ('.mcap', '.db3')
 
 _ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'  # no serialised message starts so: CDR starts with 00
 _SIDECARS = ('-wal', '-journal')  # what SQLite had not yet moved into the .db3 file
+_COMPUTES = re.compile(r'\b(view|trigger|virtual|as)\b', re.IGNORECASE)  # in SQLite's schema
 _REPAIRS = {
     ROS1_SUFFIX: '`rosbag reindex`',
     '.db3': '`sqlite3 FILE .recover`',
@@ -141,7 +144,7 @@ class Storage:
         ros1 = isinstance(reader, Rosbag1Reader)
         with _reading(file):
             for connection, time, packed in _raw_messages(reader, wanted):
-                data = zstd.decompress(packed) if packed[:4] == _ZSTD_MAGIC else packed
+                data = unzstd(packed) if packed[:4] == _ZSTD_MAGIC else packed
                 yield Received(connection.topic, time, data, connection.msgtype, ros1, file)
 
     def _is_of_topic(self, connection: Connection) -> bool:
@@ -201,7 +204,9 @@ def _reader(file: Path, stack: ExitStack, notes: list[str]) -> Reader:
         return Rosbag1Reader(file)
     path = _unpacked(file, stack, notes) if file.suffix == PACKED_SUFFIX else file
     if path.suffix == '.db3':
-        return Rosbag2Reader(_checkpointed(path, stack, notes))
+        database = _checkpointed(path, stack, notes)
+        _refuse_programs(database)
+        return Rosbag2Reader(database)
     patient, lost = mended(path)
     if lost is not None:
         notes.append(f'{file}: the recorder did not finish this file; {lost} bytes at its end lost')
@@ -254,6 +259,17 @@ def _checkpointed(file: Path, stack: ExitStack, notes: list[str]) -> Path:
         connection.close()
     notes.append(f'{file}: the recorder did not close it; {sidecars[0].name} was read too')
     return folder / file.name
+
+
+def _refuse_programs(file: Path) -> None:
+    """Refuse a database whose tables compute what they hold: it may compute for ever."""
+    connection = sqlite3.connect(f'{file.resolve().as_uri()}?immutable=1', uri=True)
+    try:
+        schema = connection.execute('SELECT sql FROM sqlite_master').fetchall()
+    finally:
+        connection.close()
+    if any(sql and _COMPUTES.search(str(sql)) for (sql,) in schema):
+        raise ValueError('its tables are no recording, but views or computed columns')
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,11 @@ from recorder import PERIOD, START, record, rgbd
 from mm_perception.errors import RecordingError
 from training.recordings.bags import find_recordings
 from training.recordings.storage import storage_stem, storage_suffix
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -214,3 +220,34 @@ def read(path: Path) -> tuple[list[int], str]:
     except RecordingError as error:
         return found, str(error)
     return found, ''
+
+
+def test_message_that_unpacks_to_gigabytes_is_refused_before_it_does(tmp_path: Path) -> None:
+    file = recorder.storage_file(record(tmp_path / 'mug_1', rgbd(2)))
+    packer = zstd.ZstdCompressor()
+    packed = b''.join(packer.compress(bytes(1 << 24)) for _ in range(64)) + packer.flush()
+    with sqlite3.connect(file) as database:
+        database.execute('UPDATE messages SET data = ?', (packed,))
+    database.close()
+    with pytest.raises(RecordingError, match='it unpacks to over 268435456 B'):
+        stamps(file)
+
+
+@pytest.mark.parametrize(
+    'table',
+    [
+        (
+            'CREATE VIEW schema AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) '
+            'SELECT max(i) AS schema_version FROM n'
+        ),
+        'CREATE TABLE schema(schema_version INTEGER, big BLOB AS (zeroblob(900000000)))',
+    ],
+)
+def test_database_that_computes_what_it_holds_is_refused(tmp_path: Path, table: str) -> None:
+    file = recorder.storage_file(record(tmp_path / 'mug_1', rgbd(2)))
+    with sqlite3.connect(file) as database:
+        database.execute('DROP TABLE schema')
+        database.execute(table)
+    database.close()
+    with pytest.raises(RecordingError, match='its tables are no recording'):
+        stamps(file)
