@@ -26,10 +26,11 @@ from torch import Tensor, nn
 
 from mm_perception.errors import BundleError
 from mm_perception.features import sha256_of
-from mm_perception.models import ModelSettings, SemiSupervised, build_model
-from mm_perception.observation import UNKNOWN, Modality
+from mm_perception.models import SSHMVAEKL, ModelSettings, SemiSupervised, build_model
+from mm_perception.observation import UNKNOWN, Modality, mode_of
 from mm_perception.pipeline import PipelineSettings
 from mm_perception.scaling import Scaling
+from mm_perception.trust import Trust, TrustSettings, contradiction, modes_of
 
 MANIFEST, WEIGHTS = 'manifest.yaml', 'weights.safetensors'
 FORMAT_VERSION: Literal[1] = 1
@@ -55,6 +56,9 @@ class Manifest(BaseModel):
     accuracy: dict[str, float] = Field(
         default_factory=dict, description='By mode, on held-out recordings, when it was trained.'
     )
+    trust: TrustSettings | None = Field(
+        None, description='When an object is unknown; none: every object is given a class.'
+    )
 
     @model_validator(mode='after')
     def _agree(self) -> Manifest:
@@ -66,6 +70,9 @@ class Manifest(BaseModel):
             )
         if set(self.model.modalities) != {str(m) for m in self.pipeline.modalities}:
             raise ValueError('its model and its pipeline have different modalities')
+        modes = modes_of(self.model.modalities)
+        if self.trust and (set(self.trust.novelty) != set(modes) or not self._answers_for_itself):
+            raise ValueError(f'its trust is not that of an ss_hmvae_kl in modes {", ".join(modes)}')
         for name in (*self.files, *self.backbone_files.values()):
             if name != Path(name).name or name.startswith('.'):
                 raise ValueError(f'names a file outside the bundle: {name!r}')
@@ -73,18 +80,45 @@ class Manifest(BaseModel):
             raise ValueError(f'has no checksum of {", ".join(sorted(unlisted))}')
         return self
 
+    @property
+    def _answers_for_itself(self) -> bool:
+        return self.model.name == 'ss_hmvae_kl'
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What a model says of N items, and how far to trust it.
+
+    Attributes:
+        probabilities: [N, K].
+        novelty: [N], how unlike anything learned; None where that was not learned.
+        contradiction: [N], how far the modalities disagree; None likewise, and of one modality.
+
+    """
+
+    probabilities: Tensor
+    novelty: Tensor | None = None
+    contradiction: Tensor | None = None
+
 
 class Head(nn.Module):
-    """All that is learned: the features' scaling and the generative model."""
+    """All that is learned: the features' scaling, the generative model, and what is usual in it."""
 
-    def __init__(self, settings: ModelSettings) -> None:
+    def __init__(self, settings: ModelSettings, *, trust: bool = False) -> None:
         super().__init__()
         self.scaling = Scaling(settings.modalities)
         self.model: SemiSupervised = build_model(settings)
+        self.trust = Trust(settings) if trust else None
 
-    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
-        """Give the class probabilities [N, K] for any modalities' features, [N, D] each."""
-        return self.model.probabilities(self.scaling(features))
+    def forward(self, features: Mapping[str, Tensor]) -> Judgement:
+        """Judge any modalities' features, [N, D] each."""
+        x = self.scaling(features)
+        if self.trust is None or not isinstance(self.model, SSHMVAEKL):
+            return Judgement(self.model.probabilities(x))
+        q_a = self.model.posterior(x)
+        mode = mode_of(map(Modality, x))
+        novelty = self.trust.novelty(mode, q_a.mean)
+        return Judgement(self.model.classify(q_a), novelty, contradiction(self.model, x))
 
 
 @dataclass(frozen=True)
@@ -118,7 +152,7 @@ class Bundle:
                     f'{file}: its SHA-256 is not the one in {MANIFEST}: damaged or replaced; '
                     'copy the bundle again'
                 )
-        return cls(path, manifest, _load_head(path / WEIGHTS, manifest.model))
+        return cls(path, manifest, _load_head(path / WEIGHTS, manifest))
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -221,16 +255,18 @@ def _swap(staging: Path, path: Path) -> None:
     os.sync()
 
 
-def _load_head(file: Path, settings: ModelSettings) -> Head:
+def _load_head(file: Path, manifest: Manifest) -> Head:
     """Load the weights, after the file's header has been compared with what the model needs."""
+    settings, trust = manifest.model, manifest.trust is not None
     with torch.device('meta'):  # shapes without memory: a manifest can claim any size
-        expected = {name: tuple(t.shape) for name, t in Head(settings).state_dict().items()}
+        empty = Head(settings, trust=trust)
+    expected = {name: tuple(tensor.shape) for name, tensor in empty.state_dict().items()}
     try:
         with safe_open(file, framework='pt') as reader:
             found = {name: tuple(reader.get_slice(name).get_shape()) for name in reader.keys()}  # noqa: SIM118 - no mapping
         if differing := sorted(expected.items() ^ found.items()):
             raise BundleError(f'{file}: does not fit its manifest: {differing[0][0]} differs')
-        head = Head(settings)
+        head = Head(settings, trust=trust)
         head.load_state_dict(load_file(file))
     except (OSError, SafetensorError, RuntimeError, ValueError) as error:
         raise BundleError(f'{file}: cannot be read: {_brief(error)}') from error

@@ -5,19 +5,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import numpy as np
 import torch
 
-from mm_perception.bundle import Bundle
+from mm_perception.bundle import Bundle, Judgement
 from mm_perception.errors import SettingsError, StaleError
-from mm_perception.observation import Modality, Observation, Prediction, mode_of
+from mm_perception.observation import UNKNOWN, Modality, Observation, Prediction, mode_of
 from mm_perception.pipeline import Image, Pipeline
 
 Device = Literal['auto', 'cpu', 'cuda']
 T = TypeVar('T')
+
+
+@dataclass(frozen=True)
+class ClassifierSettings:
+    """What is made of a model's answer.
+
+    Attributes:
+        reject_unknown: Label ``unknown`` what is unlike anything learned, where the bundle can
+            tell.
+
+    """
+
+    reject_unknown: bool = True
 
 
 class Classifier:
@@ -28,6 +42,7 @@ class Classifier:
 
     Attributes:
         fault: Why it does not run where it was asked to, or None.
+        settings: May be changed at any time, from any thread.
 
     """
 
@@ -57,6 +72,7 @@ class Classifier:
         on_gpu = device == 'cuda' or (device == 'auto' and torch.cuda.is_available())
         self._wanted = torch.device('cuda' if on_gpu else 'cpu')
         self.fault: str | None = None
+        self.settings = ClassifierSettings()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -80,7 +96,7 @@ class Classifier:
         size = self.pipeline.settings.preprocessing.size
         blank = np.zeros((size, size, 3), np.uint8)
         for present in (self.modalities, *((m,) for m in self.modalities)):
-            self._probabilities(dict.fromkeys(present, blank))
+            self._judge(dict.fromkeys(present, blank))
 
     def close(self) -> None:
         """Give the device's memory back."""
@@ -106,24 +122,37 @@ class Classifier:
 
         """
         images = self.pipeline.prepare(observation)
-        used, probabilities = self._probabilities(images, trusted)
-        scores = dict(zip(self.classes, probabilities, strict=True))
-        label = max(scores, key=scores.__getitem__)
-        return Prediction(observation.stamp, mode_of(used), label, scores)
+        mode, judgement = self._judge(images, trusted)
+        scores = dict(zip(self.classes, judgement.probabilities[0].tolist(), strict=True))
+        novelty, contradiction = self._measured(mode, judgement)
+        strange = novelty is not None and not novelty <= 1  # NaN is strange, too
+        unknown = strange and self.settings.reject_unknown
+        label = UNKNOWN if unknown else max(scores, key=scores.__getitem__)
+        return Prediction(observation.stamp, mode, label, scores, novelty, contradiction)
 
-    def _probabilities(
+    def _measured(self, mode: str, judgement: Judgement) -> tuple[float | None, float | None]:
+        """Give novelty and contradiction in multiples of what the bundle allows."""
+        usual = self.bundle.manifest.trust
+        if usual is None or judgement.novelty is None:
+            return None, None
+        novelty = judgement.novelty.item() / usual.novelty[mode]
+        if judgement.contradiction is None or usual.contradiction is None:
+            return novelty, None
+        return novelty, judgement.contradiction.item() / usual.contradiction
+
+    def _judge(
         self, images: dict[Modality, Image], trusted: Callable[[Modality], bool] = lambda _: True
-    ) -> tuple[list[Modality], list[float]]:
-        """Give the modalities used, and the class probabilities."""
+    ) -> tuple[str, Judgement]:
+        """Give the mode of the modalities used, and what the model makes of them."""
         batch = {modality: image[None] for modality, image in images.items()}
 
-        def run() -> tuple[list[Modality], list[float]]:
+        def run() -> tuple[str, Judgement]:
             features = self.pipeline.features(batch, trusted)
             if not features:
                 raise StaleError(f'{mode_of(images)}: lost before the label was made')
             with torch.inference_mode():
                 named = {str(modality): values for modality, values in features.items()}
-                return list(features), self.bundle.head(named)[0].tolist()
+                return mode_of(features), self.bundle.head(named)
 
         return self._or_on_cpu(run)
 

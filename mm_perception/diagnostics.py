@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the node says of itself on ``/diagnostics``, as plain data.
 
-One status each for every sensor, the model, the device and the labels' latency, with the levels
-of ``diagnostic_msgs/DiagnosticStatus`` and the names of ``diagnostic_updater``
+One status each for every sensor, the model, the device, the labels' latency and their trust, with
+the levels of ``diagnostic_msgs/DiagnosticStatus`` and the names of ``diagnostic_updater``
 (``<node>: <subject>``). An error says what to do.
 """
 
@@ -16,7 +16,7 @@ from enum import IntEnum
 
 from mm_perception.errors import ImageError
 from mm_perception.health import SensorStatus
-from mm_perception.observation import Modality
+from mm_perception.observation import UNKNOWN, Modality, Prediction
 
 FASTDDS_HINT = (
     'large images are lost on the way: start the camera and this node with the Fast DDS profile '
@@ -24,6 +24,8 @@ FASTDDS_HINT = (
 )
 _FAR_UNDER = 0.4  # of the other stream's rate; a camera may send depth at half the colour's
 _STUCK = 5.0  # seconds in one inference; the slowest robot's takes less than one
+TRUST_WINDOW = 10
+"""Labels that tell whether the eyes disagree: one frame may be caught in motion."""
 
 
 class Level(IntEnum):
@@ -40,7 +42,8 @@ class Status:
     """One diagnostic status.
 
     Attributes:
-        subject: What it is about: ``rgb``, ``depth``, ``model``, ``device``, ``latency``.
+        subject: What it is about: ``rgb``, ``depth``, ``model``, ``device``, ``latency``,
+            ``trust``.
         level: How well it is.
         message: One line for a person; an error's says what to do.
         values: Figures, as text.
@@ -260,3 +263,35 @@ def latency_status(took: Sequence[tuple[float, float]], busy: float, replaced: i
     if not took:
         return Status('latency', Level.STALE, 'no label yet', values)
     return Status('latency', Level.OK, f'{statistics.median(latencies):.1f} ms', values)
+
+
+def trust_status(recent: Sequence[Prediction]) -> Status:
+    """Describe how far the labels can be trusted.
+
+    Args:
+        recent: The last labels, ``TRUST_WINDOW`` at most.
+
+    """
+    if not recent:
+        return Status('trust', Level.STALE, 'no label yet')
+    novelty = [p.novelty for p in recent if p.novelty is not None]
+    if not novelty:
+        return Status('trust', Level.OK, 'the bundle cannot tell what is unknown to it')
+    unknown = sum(p.label == UNKNOWN for p in recent)
+    values = {'unknown': f'{unknown} of {len(recent)}', 'novelty': f'{_middle(novelty):.2f}'}
+    apart = [p.contradiction for p in recent if p.contradiction is not None]
+    if apart:
+        values['contradiction'] = f'{_middle(apart):.2f}'
+    if len(apart) == TRUST_WINDOW and _middle(apart) > 1:
+        return Status(
+            'trust',
+            Level.WARN,
+            f'the two sensors disagree, {_middle(apart):.1f} times as far as is usual: do they see '
+            'the same thing? check registration and calibration, and that nothing covers one',
+            values,
+        )
+    return Status('trust', Level.OK, f'{values["unknown"]} labels are {UNKNOWN}', values)
+
+
+def _middle(values: Sequence[float]) -> float:
+    return statistics.median_low(values)

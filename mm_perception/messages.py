@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 
 from mm_perception.diagnostics import Level, Status
 from mm_perception.health import NS
+from mm_perception.observation import UNKNOWN
 
 if TYPE_CHECKING:
     from mm_perception.parameters import Parameter
@@ -45,6 +46,7 @@ def prediction_message(node: str, labelled: Labelled) -> Any:
         'label': prediction.label,
         'mode': prediction.mode,
         'confidence': f'{prediction.confidence:.4f}',
+        **_measured(novelty=prediction.novelty, contradiction=prediction.contradiction),
         **{f'{frame.modality}_stamp': str(frame.stamp) for frame in labelled.used},
         'latency_ms': f'{labelled.latency:.2f}',
         'inference_ms': f'{labelled.inference:.2f}',
@@ -55,9 +57,19 @@ def prediction_message(node: str, labelled: Labelled) -> Any:
     return DiagnosticArray(header=header_of(labelled), status=[_status_message(node, status)])
 
 
+def _measured(**figures: float | None) -> dict[str, str]:
+    return {name: f'{value:.3f}' for name, value in figures.items() if value is not None}
+
+
 def classification_message(labelled: Labelled) -> Any:
-    """Every class with its score, as ``vision_msgs/Classification``."""
-    scores = labelled.prediction.probabilities.items()
+    """Every class with its score, as ``vision_msgs/Classification``.
+
+    ``unknown`` stands before them, with a score of 1, where that is the label: whoever takes the
+    best hypothesis must not be told a class.
+    """
+    scores = list(labelled.prediction.probabilities.items())
+    if labelled.prediction.label == UNKNOWN:
+        scores.insert(0, (UNKNOWN, 1.0))
     results = [vision.ObjectHypothesis(class_id=name, score=score) for name, score in scores]
     return CLASSIFICATION(header=header_of(labelled), results=results)
 

@@ -38,7 +38,7 @@ from std_msgs.msg import String
 
 from mm_perception import diagnostics, messages, parameters
 from mm_perception.annotation import annotate
-from mm_perception.classifier import Classifier
+from mm_perception.classifier import Classifier, ClassifierSettings
 from mm_perception.diagnostics import Inlet, Source, Status
 from mm_perception.errors import ImageError, MMPerceptionError, SettingsError
 from mm_perception.health import NS, HealthSettings
@@ -234,10 +234,11 @@ class PerceptionNode(AnsweringNode):
             self._watch.adjust(*self._settings())
         return SetParametersResult(successful=True)
 
-    def _settings(self) -> tuple[HealthSettings, PairingSettings]:
+    def _settings(self) -> tuple[HealthSettings, PairingSettings, ClassifierSettings]:
         return (
             parameters.settings_from(HealthSettings, self._values),
             parameters.settings_from(PairingSettings, self._values),
+            parameters.settings_from(ClassifierSettings, self._values),
         )
 
     # In -------------------------------------------------------------------------------------------

@@ -90,8 +90,11 @@ class Prediction:
     Attributes:
         stamp: The observation's stamp in nanoseconds.
         mode: The modalities it was made from: ``rgbd``, ``rgb`` or ``depth``.
-        label: The most probable class.
+        label: The most probable class; ``unknown`` where the object is unlike anything learned.
         probabilities: Every class with its probability, in the bundle's class order; they sum to 1.
+        novelty: How unlike anything learned the object is, in multiples of the bundle's threshold:
+            over 1 is unknown. None where the bundle has none.
+        contradiction: How far the two eyes disagree, likewise: over 1 they do. None from one eye.
 
     """
 
@@ -99,8 +102,10 @@ class Prediction:
     mode: str
     label: str
     probabilities: Mapping[str, float]
+    novelty: float | None = None
+    contradiction: float | None = None
 
     @property
     def confidence(self) -> float:
-        """The greatest class probability."""
+        """The greatest class probability, whatever the label."""
         return max(self.probabilities.values())

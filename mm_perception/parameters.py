@@ -124,6 +124,12 @@ PARAMETERS = (
         'Configure and activate at start, without waiting for a lifecycle manager.',
     ),
     Parameter(
+        'reject_unknown',
+        True,
+        'Label `unknown` what is unlike anything that the bundle was trained for.',
+        live=True,
+    ),
+    Parameter(
         'slop',
         _PAIRING.slop,
         'Greatest distance in seconds between the stamps of a colour and a depth image that '

@@ -26,7 +26,7 @@ from mm_perception.registration import Intrinsics, View, misregistration
 from mm_perception.worker import NewestWorker
 
 if TYPE_CHECKING:
-    from mm_perception.classifier import Classifier
+    from mm_perception.classifier import Classifier, ClassifierSettings
 
 _RECENT = 100  # labels that the latency figures are of
 
@@ -97,6 +97,7 @@ class Watch:
         classifier: Classifier,
         health: HealthSettings,
         pairing: PairingSettings,
+        labelling: ClassifierSettings | None = None,
         *,
         clock: Callable[[], int],
         said: Callable[[Labelled], None],
@@ -108,6 +109,7 @@ class Watch:
             classifier: Warmed up; it stays the caller's.
             health: When a sensor is unusable.
             pairing: Which images belong together.
+            labelling: What is made of the classifier's answers; None leaves it as it is.
             clock: The time in ns, which may stand still or be set back.
             said: Takes every label, at once.
             failed: Told why an observation got no label.
@@ -124,6 +126,8 @@ class Watch:
         self._begun = False
         self._deadlines: dict[Modality, int] = {}  # when a sensor is lost; the worker reads them
         self._took: deque[tuple[float, float]] = deque(maxlen=_RECENT)
+        self._predicted: deque[Prediction] = deque(maxlen=diagnostics.TRUST_WINDOW)
+        classifier.settings = labelling or classifier.settings
         self._worker = NewestWorker(self._label, self._on_fault, 'inference')
 
     def see(self, modality: Modality, message: Any) -> None:
@@ -183,8 +187,11 @@ class Watch:
         """Take a camera_info, which tells whether depth is registered to colour."""
         self._cameras[modality] = Intrinsics.of(info)
 
-    def adjust(self, health: HealthSettings, pairing: PairingSettings) -> None:
+    def adjust(
+        self, health: HealthSettings, pairing: PairingSettings, labelling: ClassifierSettings
+    ) -> None:
         """Change the settings from the next image on."""
+        self._classifier.settings = labelling
         for sensor in self._sensors.values():
             sensor.settings = health
         self._pairing.settings = pairing
@@ -194,7 +201,7 @@ class Watch:
         return self._worker.close(patience)
 
     def statuses(self, inlets: Mapping[Modality, Inlet]) -> list[Status]:
-        """Describe the sensors and the labels' latency for diagnostics."""
+        """Describe the sensors, the labels' latency and their trust for diagnostics."""
         now = self._clock()
         healths = {m: sensor.status(now) for m, sensor in self._sensors.items()}
         sensors = [
@@ -208,7 +215,11 @@ class Watch:
             for modality, health in healths.items()
         ]
         took, busy = list(self._took), self._worker.busy_for()
-        return [*sensors, diagnostics.latency_status(took, busy, self._worker.replaced)]
+        return [
+            *sensors,
+            diagnostics.latency_status(took, busy, self._worker.replaced),
+            diagnostics.trust_status(list(self._predicted)),
+        ]
 
     def _misfit(self, modality: Modality, healths: Mapping[Modality, SensorStatus]) -> str | None:
         """Say why depth does not belong to the colour image; it is always depth that is blamed."""
@@ -251,6 +262,7 @@ class Watch:
         latency, inference = 1e3 * (done - job.arrived), 1e3 * (done - started)
         self.fault = None
         self._took.append((latency, inference))
+        self._predicted.append(prediction)
         self._said(Labelled(observation, prediction, latency, inference))
 
     def _is_trusted(self, modality: Modality) -> bool:

@@ -17,10 +17,17 @@ from mm_perception.pipeline import Pipeline, PipelineSettings
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mm_perception.trust import TrustSettings
+
 CLASSES = ('bowl', 'cap', 'mug')
 
 
-def make_bundle(path: Path, *modalities: Modality, name: str = 'ss_hmvae_kl') -> Path:
+def make_bundle(
+    path: Path,
+    *modalities: Modality,
+    name: str = 'ss_hmvae_kl',
+    trust: TrustSettings | None = None,
+) -> Path:
     """Write the bundle; both modalities unless some are given. The same bytes every time."""
     backbone = BackboneSettings(name='squeezenet1_0', weights='random')
     pipeline = Pipeline(PipelineSettings(backbones=dict.fromkeys(modalities or Modality, backbone)))
@@ -32,13 +39,14 @@ def make_bundle(path: Path, *modalities: Modality, name: str = 'ss_hmvae_kl') ->
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        head = Head(model)
+        head = Head(model, trust=trust is not None)
     manifest = {
         'created': '2026-01-01T00:00:00Z',
         'made_by': 'test',
         'classes': CLASSES,
         'pipeline': pipeline.pinned,
         'model': model,
+        'trust': trust,
     }
     save_bundle(path, head, manifest, {})
     return path

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from mm_perception.bundle import MANIFEST, WEIGHTS, Bundle, Head, save_bundle
 from mm_perception.errors import BundleError
 from mm_perception.observation import Modality
+from mm_perception.trust import TrustSettings
 
 
 @pytest.fixture(scope='module')
@@ -53,8 +54,8 @@ def test_what_was_saved_is_what_is_loaded(bundle: Path) -> None:
     loaded = Bundle.load(bundle)
     assert loaded.manifest.classes == CLASSES
     features = {'rgb': torch.rand(4, 512), 'depth': torch.rand(4, 512)}
-    again = Bundle.load(bundle).head(features)
-    assert torch.equal(loaded.head(features), again)
+    again = Bundle.load(bundle).head(features).probabilities
+    assert torch.equal(loaded.head(features).probabilities, again)
     assert again.shape == (4, len(CLASSES))
 
 
@@ -156,5 +157,33 @@ def test_new_bundle_takes_the_old_ones_place(bundle: Path) -> None:
     assert again.backbone_weights[Modality.RGB].read_bytes() == weights.read_bytes()
     assert again.backbone_weights[Modality.RGB] == again.backbone_weights[Modality.DEPTH]
     features = {'rgb': torch.rand(4, 512)}
-    assert torch.equal(again.head(features), head(features))
-    assert not torch.equal(again.head(features), loaded.head(features))
+    assert torch.equal(again.head(features).probabilities, head(features).probabilities)
+    assert not torch.equal(again.head(features).probabilities, loaded.head(features).probabilities)
+
+
+USUAL = TrustSettings(
+    false_rejection=0.01,
+    novelty={'rgbd': 3.0, 'rgb': 4.0, 'depth': 5.0},
+    false_alarm=0.02,
+    contradiction=7.0,
+)
+
+
+def test_what_is_usual_comes_back_with_the_bundle(tmp_path: Path) -> None:
+    loaded = Bundle.load(make_bundle(tmp_path / 'bundle', trust=USUAL))
+    assert loaded.manifest.trust == USUAL
+    judged = loaded.head({'rgb': torch.rand(4, 512), 'depth': torch.rand(4, 512)})
+    assert judged.novelty is not None
+    assert judged.contradiction is not None
+    assert judged.novelty.shape == judged.contradiction.shape == (4,)
+
+
+def test_thresholds_without_their_classes_are_refused(bundle: Path) -> None:
+    rewrite(bundle, trust=USUAL.model_dump())  # but the weights know nothing of them
+    assert 'does not fit its manifest' in refused(bundle)
+
+
+def test_thresholds_of_other_modes_are_refused(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / 'bundle', trust=USUAL)
+    rewrite(bundle, trust=USUAL.model_copy(update={'novelty': {'rgb': 3.0}}).model_dump())
+    assert 'its trust is not that of' in refused(bundle)

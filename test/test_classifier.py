@@ -9,9 +9,10 @@ import pytest
 import torch
 from bundles import CLASSES, make_bundle
 
-from mm_perception.classifier import Classifier
+from mm_perception.classifier import Classifier, ClassifierSettings
 from mm_perception.errors import ImageError, SettingsError, StaleError
-from mm_perception.observation import Frame, Modality, Observation
+from mm_perception.observation import UNKNOWN, Frame, Modality, Observation
+from mm_perception.trust import TrustSettings
 
 NOISE = np.random.default_rng(0)
 COLOUR = Frame(Modality.RGB, 10, 'camera', NOISE.integers(0, 256, (120, 160, 3), dtype=np.uint8))
@@ -183,3 +184,53 @@ def test_out_of_gpu_memory_goes_on_on_the_cpu_and_says_so(bundle: Path, when: st
     assert made.device.type == 'cpu'
     assert made.fault is not None
     assert 'running on the CPU' in made.fault
+
+
+def trusting(path: Path, novelty: float, contradiction: float) -> Classifier:
+    usual = TrustSettings(
+        false_rejection=0.01,
+        novelty=dict.fromkeys(('rgbd', 'rgb', 'depth'), novelty),
+        false_alarm=0.01,
+        contradiction=contradiction,
+    )
+    made = Classifier(make_bundle(path / 'trusting', trust=usual), 'cpu')
+    made.warm_up()
+    return made
+
+
+@pytest.mark.parametrize(
+    ('frames', 'mode'), [((COLOUR, DISTANCE), 'rgbd'), ((COLOUR,), 'rgb'), ((DISTANCE,), 'depth')]
+)
+def test_what_is_unlike_anything_learned_is_unknown_in_every_mode(
+    tmp_path: Path, frames: tuple[Frame, ...], mode: str
+) -> None:
+    strict = trusting(tmp_path / 'strict', novelty=1e-3, contradiction=1.0)
+    kind = trusting(tmp_path / 'kind', novelty=1e3, contradiction=1.0)
+
+    rejected = strict.classify(Observation.of(*frames))
+    accepted = kind.classify(Observation.of(*frames))
+
+    assert (rejected.mode, rejected.label) == (mode, UNKNOWN)
+    assert rejected.novelty is not None
+    assert accepted.novelty is not None
+    assert rejected.novelty > 1 > accepted.novelty
+    assert accepted.label == max(accepted.probabilities, key=accepted.probabilities.__getitem__)
+    assert rejected.probabilities == accepted.probabilities
+    strict.settings = ClassifierSettings(reject_unknown=False)
+    assert strict.classify(Observation.of(*frames)).label == accepted.label
+
+
+def test_eyes_disagree_in_multiples_of_what_is_usual_and_one_alone_never(tmp_path: Path) -> None:
+    near = trusting(tmp_path / 'near', novelty=1.0, contradiction=1e-3)
+    far = trusting(tmp_path / 'far', novelty=1.0, contradiction=1e-2)
+    one, other = (made.classify(Observation.of(COLOUR, DISTANCE)) for made in (near, far))
+    assert one.contradiction is not None
+    assert other.contradiction is not None
+    assert one.contradiction == pytest.approx(10 * other.contradiction)
+    assert near.classify(Observation.of(COLOUR)).contradiction is None
+
+
+def test_bundle_without_thresholds_calls_nothing_unknown(classifier: Classifier) -> None:
+    prediction = classifier.classify(Observation.of(COLOUR, DISTANCE))
+    assert prediction.label in CLASSES
+    assert (prediction.novelty, prediction.contradiction) == (None, None)

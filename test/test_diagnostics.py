@@ -14,12 +14,13 @@ from mm_perception.diagnostics import (
     model_status,
     never_pairs,
     sensor_status,
+    trust_status,
     unregistered,
     unsubscribed_status,
 )
 from mm_perception.errors import ImageError
 from mm_perception.health import SensorStatus
-from mm_perception.observation import Modality
+from mm_perception.observation import Modality, Prediction
 
 IMAGE = 'sensor_msgs/msg/Image'
 RGB, DEPTH = Modality.RGB, Modality.DEPTH
@@ -180,3 +181,33 @@ def test_an_inference_that_hangs_is_an_error_that_says_what_to_do() -> None:
     assert status.level is Level.ERROR
     assert 'has taken 12 s so far' in status.message
     assert 'set device to cpu' in status.message
+
+
+def said(label: str = 'mug', novelty: float | None = 0.5, apart: float | None = 0.4) -> Prediction:
+    return Prediction(1, 'rgbd', label, {'mug': 1.0}, novelty, apart)
+
+
+def test_eyes_that_disagree_in_most_of_the_last_labels_are_a_warning_that_says_where_to_look() -> (
+    None
+):
+    status = trust_status([said(apart=3.0)] * 6 + [said()] * 4)
+    assert status.level is Level.WARN
+    assert status.message.startswith('the two sensors disagree')
+    assert 'calibration' in status.message
+
+
+def test_single_frames_on_which_the_eyes_disagree_are_no_warning() -> None:
+    assert trust_status([said(apart=9.0)] * 4 + [said()] * 6).level is Level.OK
+    assert trust_status([said(apart=9.0)] * 3).level is Level.OK  # too few to tell
+    assert trust_status([said(apart=None)] * 10).level is Level.OK  # one sensor
+
+
+def test_trust_counts_what_is_unknown() -> None:
+    status = trust_status([said('unknown', 2.0)] * 3 + [said()] * 7)
+    assert status.level is Level.OK
+    assert status.values == {'unknown': '3 of 10', 'novelty': '0.50', 'contradiction': '0.40'}
+
+
+def test_trust_of_a_bundle_that_cannot_tell_says_so() -> None:
+    assert 'cannot tell' in trust_status([said(novelty=None, apart=None)]).message
+    assert trust_status([]).level is Level.STALE

@@ -92,3 +92,10 @@ def test_a_classification_has_every_class_with_its_score() -> None:
     message = messages.classification_message(BOTH)
     assert message.header.frame_id == 'depth'
     assert [(r.class_id, r.score) for r in message.results] == list(SCORES.items())
+
+
+def test_novelty_and_contradiction_are_told_where_they_are_known() -> None:
+    strange = Prediction(NEWER, 'rgbd', 'unknown', SCORES, novelty=2.5, contradiction=0.25)
+    message = messages.prediction_message('/mm_perception', replace(BOTH, prediction=strange))
+    told = values_of(message.status[0])
+    assert (told['label'], told['novelty'], told['contradiction']) == ('unknown', '2.500', '0.250')

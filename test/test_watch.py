@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from bundles import make_bundle
 
-from mm_perception.classifier import Classifier
+from mm_perception.classifier import Classifier, ClassifierSettings
 from mm_perception.diagnostics import Inlet, Level, Source
 from mm_perception.errors import ImageError
 from mm_perception.health import NS, HealthSettings
@@ -182,7 +182,7 @@ def test_of_observations_that_wait_the_newest_is_labelled(robot: Robot) -> None:
     robot.gate.set()
     robot.wait_for(2)
     assert robot.labels[1].prediction.stamp == robot.now
-    latency = robot.watch.statuses(INLETS)[-1]
+    latency = robot.watch.statuses(INLETS)[-2]
     assert latency.values['replaced_observations'] == '4'
 
 
@@ -290,11 +290,11 @@ def test_a_failed_inference_is_told_and_the_next_image_is_labelled(
 
 def test_settings_change_from_the_next_image_on(robot: Robot) -> None:
     robot.now += PERIOD
-    robot.watch.adjust(HealthSettings(), PairingSettings(slop=0.001))
+    robot.watch.adjust(HealthSettings(), PairingSettings(slop=0.001), ClassifierSettings())
     robot.watch.see(RGB, robot.image(RGB, robot.now))
     robot.watch.see(DEPTH, robot.image(DEPTH, robot.now - 5_000_000))
     assert robot.watch.poll() == 'none'  # 5 ms apart: no pair
-    robot.watch.adjust(HealthSettings(), PairingSettings(slop=0.01))
+    robot.watch.adjust(HealthSettings(), PairingSettings(slop=0.01), ClassifierSettings())
     robot.now += PERIOD
     robot.watch.see(RGB, robot.image(RGB, robot.now))
     robot.watch.see(DEPTH, robot.image(DEPTH, robot.now - 5_000_000))
@@ -308,7 +308,7 @@ def test_depth_that_is_not_registered_is_a_warning_on_depth(robot: Robot) -> Non
         other = robot.image(DEPTH)
         other.header.frame_id = 'infrared'
         robot.watch.see(DEPTH, other)
-    rgb, depth, _ = robot.watch.statuses(INLETS)
+    rgb, depth, *_ = robot.watch.statuses(INLETS)
     assert rgb.level is Level.OK
     assert depth.level is Level.WARN
     assert 'depth is in the frame infrared, colour in camera' in depth.message
@@ -320,6 +320,6 @@ def test_a_bundle_of_one_modality_is_served_with_that_alone(tmp_path: Any, robot
     alone = Robot(single)
     alone.see(DEPTH)
     assert alone.wait_for(1)[0].prediction.mode == 'depth'
-    assert [s.subject for s in alone.watch.statuses(INLETS)] == ['depth', 'latency']
+    assert [s.subject for s in alone.watch.statuses(INLETS)] == ['depth', 'latency', 'trust']
     assert alone.watch.close(PATIENCE)
     assert not robot.labels

@@ -80,6 +80,10 @@ def fit(
     holdout: Annotated[
         float, typer.Option(min=0.01, max=0.9, help='Else: share of the recordings to evaluate on.')
     ] = 0.2,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(help='A class not to train, to see whether it is unknown; may be repeated.'),
+    ] = None,
     recipe: Annotated[
         Path | None, typer.Option(help='A YAML file, or rgbd, washington, demo.')
     ] = None,
@@ -108,7 +112,7 @@ def fit(
     )
     from training.recipe import read_recipe
     from training.session import run_session
-    from training.summary import accuracy_table
+    from training.summary import accuracy_table, trust_table
 
     if bool(bags) is (washington is not None):
         raise SettingsError('give either bags or --washington DIR')
@@ -145,8 +149,11 @@ def fit(
         replace(setting, resume=resume, overwrite=overwrite),
         material,
         held_out,
+        frozenset(leave_out or ()),
     )
     _CONSOLE.print(accuracy_table(outcome.scores))
+    if outcome.trust is not None:
+        _CONSOLE.print(trust_table(outcome.trust))
     _CONSOLE.print(f'bundle: {outcome.bundle}\nreport: {outcome.report}', soft_wrap=True)
 
 
@@ -167,12 +174,14 @@ def evaluate(
     """Report a bundle's accuracy by mode on recordings."""
     from training.material import BagOptions, bag_material
     from training.session import evaluate_bundle
-    from training.summary import accuracy_table
+    from training.summary import accuracy_table, trust_table
 
     options = BagOptions(labels, label_topic, label_folders, rgb_topic, depth_topic)
     setting = _setting(report or bundle, device, cache, backbone_weights)
-    scores = evaluate_bundle(bundle, setting, bag_material(bags, options))
+    scores, trust = evaluate_bundle(bundle, setting, bag_material(bags, options))
     _CONSOLE.print(accuracy_table(scores))
+    if trust is not None:
+        _CONSOLE.print(trust_table(trust))
 
 
 @app.command('simulate')

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,6 +142,31 @@ def split(dataset: Dataset, held_out: frozenset[str]) -> tuple[Dataset, Dataset]
             )
         parts.append(Dataset(tuple(rows for rows, _ in pairs), tuple(known for _, known in pairs)))
     return parts[0], parts[1]
+
+
+def set_aside(train: Dataset, test: Dataset, classes: Collection[str]) -> tuple[Dataset, Dataset]:
+    """Move all recordings that show some classes to what is held out: objects never learned.
+
+    Raises:
+        LabelError: Nothing shows one of the classes, or no recording is left to train with.
+
+    """
+    if strange := set(classes) - {*train.classes(), *test.classes()}:
+        raise LabelError(
+            f'--leave-out {min(strange)}: no recording shows it; they show '
+            f'{", ".join(train.classes())}'
+        )
+    moved = frozenset(
+        rows.recording
+        for rows, labels in zip(train.rows, train.labels, strict=True)
+        if not set(labels).isdisjoint(classes)
+    )
+    if not moved:
+        return train, test
+    if len(moved) == len(train.rows):
+        raise LabelError('--leave-out: no recording is left to train with; leave fewer out')
+    kept, left = split(train, moved)
+    return kept, Dataset(test.rows + left.rows, test.labels + left.labels)
 
 
 def _labels_beside(paths: Sequence[Path], recordings: Sequence[Recording]) -> Labels:

@@ -38,6 +38,19 @@ class Optimisation(BaseModel):
     )
 
 
+class Rates(BaseModel):
+    """How often a trained model may be wrong about what is unusual."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    false_rejection: float = Field(
+        0.01, gt=0, lt=1, description='The share of known objects that is called unknown.'
+    )
+    false_alarm: float = Field(
+        0.01, gt=0, lt=1, description='The share of good pairs that is called contradictory.'
+    )
+
+
 class Recipe(BaseModel):
     """Every setting of a training run."""
 
@@ -62,6 +75,9 @@ class Recipe(BaseModel):
     )
     optimisation: Optimisation = Field(
         default_factory=Optimisation, description='How the objective is climbed.'
+    )
+    trust: Rates = Field(
+        default_factory=Rates, description='When an object is unknown, and when the eyes disagree.'
     )
     seed: int = Field(0, ge=0, lt=2**32, description='Of everything random in training.')
 

@@ -24,11 +24,12 @@ from training.dataset import Dataset, Extractor, load_dataset
 from training.evaluate import Scores, evaluate
 from training.fit import TrainingData, check_labels, fit
 from training.interrupt import stoppable
-from training.material import Material, held_out_at_random, split
+from training.material import Material, held_out_at_random, set_aside, split
 from training.progress import progress_bars
 from training.recipe import Recipe
 from training.report import write_report
 from training.summary import About, make_report, random_weights, version, versions
+from training.trust import Findings, gather, learn_trust
 
 BUNDLE, CHECKPOINT, RECIPE = 'bundle', 'checkpoint.safetensors', 'recipe.yaml'
 
@@ -65,12 +66,15 @@ class Outcome:
         bundle: The bundle's folder.
         report: The report's file.
         scores: By mode, on the held-out recordings.
+        trust: What is unknown, and what held-out recordings say of that; None of a model that
+            cannot tell.
 
     """
 
     bundle: Path
     report: Path
     scores: dict[str, Scores]
+    trust: Findings | None
 
 
 def run_session(
@@ -78,6 +82,7 @@ def run_session(
     setting: Setting,
     material: Material,
     held_out: Material | frozenset[str] | float,
+    leave_out: frozenset[str] = frozenset(),
 ) -> Outcome:
     """Train and evaluate.
 
@@ -87,6 +92,7 @@ def run_session(
         material: The recordings to train with.
         held_out: The recordings to evaluate on: others, or some of the material by name, or a
             share of the material chosen at random.
+        leave_out: Classes that are not trained, to see whether they are told to be unknown.
 
     Raises:
         MMPerceptionError: Whatever is wrong with the input.
@@ -98,14 +104,16 @@ def run_session(
     setting = _with_safe_weights(setting)
     pipeline = load_pipeline(recipe.pipeline, setting.backbone_weights, setting)
     train, test = _datasets(recipe, setting, pipeline, material, held_out)
+    train, test = set_aside(train, test, leave_out)
     data = _thin_out(train.training_data(train.classes()), recipe.labelled_fraction, recipe.seed)
     check_labels(data)
     _describe(setting.console, data, train, test)
     head = _fit(data, recipe, setting, 'fit', setting.output / CHECKPOINT)
     scores = score(head, test, data.classes, setting)
+    trust = learn_trust(head, data, test, recipe.trust, setting.device)
     efficiency = _efficiency(data, recipe, setting, test, scores)
     bundle = setting.output / BUNDLE
-    _save(bundle, head, data, pipeline, scores, setting)
+    _save(bundle, head, data, pipeline, scores, trust, setting)
     recipe_text = yaml.safe_dump(recipe.model_dump(mode='json'), sort_keys=False)
     (setting.output / RECIPE).write_text(recipe_text, encoding='utf-8')
     facts = _facts(recipe_text, data, train, pipeline, setting, time.monotonic() - started)
@@ -116,14 +124,17 @@ def run_session(
         warnings=random_weights(pipeline.settings),
         labelled={name: counts[i] for i, name in enumerate(data.classes)},
         efficiency=efficiency,
+        trust=trust,
     )
     report = write_report(setting.output, make_report(about, data.classes, scores, test))
     (setting.output / CHECKPOINT).unlink(missing_ok=True)
-    return Outcome(bundle, report, scores)
+    return Outcome(bundle, report, scores, trust)
 
 
-def evaluate_bundle(path: Path, setting: Setting, material: Material) -> dict[str, Scores]:
-    """Score a bundle on recordings.
+def evaluate_bundle(
+    path: Path, setting: Setting, material: Material
+) -> tuple[dict[str, Scores], Findings | None]:
+    """Score a bundle on recordings, and see what it takes for unknown there.
 
     Raises:
         MMPerceptionError: Whatever is wrong with the input.
@@ -137,16 +148,21 @@ def evaluate_bundle(path: Path, setting: Setting, material: Material) -> dict[st
     pipeline = Pipeline(settings, weights)
     pipeline.to(setting.device)
     dataset = _extracted(material, pipeline, 1, setting)
-    scores = score(bundle.head, dataset, bundle.manifest.classes, setting)
+    classes, usual = bundle.manifest.classes, bundle.manifest.trust
+    scores = score(bundle.head, dataset, classes, setting)
+    trust = None
+    if usual is not None:
+        trust = Findings(usual, gather(bundle.head, dataset, classes, setting.device))
     if setting.output != path:
         about = About(
             title=path.resolve().name,
             setup={'bundle': str(path), **versions()},
             warnings=random_weights(settings),
+            trust=trust,
         )
-        report = make_report(about, bundle.manifest.classes, scores, dataset)
+        report = make_report(about, classes, scores, dataset)
         setting.console.print(f'report: {write_report(setting.output, report)}')
-    return scores
+    return scores, trust
 
 
 def load_pipeline(settings: PipelineSettings, weights: Path | None, setting: Setting) -> Pipeline:
@@ -174,8 +190,8 @@ def score(
     strange = {label for labels in dataset.labels for label in labels if label} - set(classes)
     if strange:
         setting.console.print(
-            f'[yellow]not scored[/]: frames of {", ".join(sorted(strange))}, '
-            'which the model was not trained on'
+            f'[yellow]unknown to the model[/]: frames of {", ".join(sorted(strange))}, '
+            'which it was not trained for'
         )
     if not known.any():
         raise TrainingError('held-out recordings: no labelled frame of a class that was trained')
@@ -317,6 +333,7 @@ def _save(
     data: TrainingData,
     pipeline: Pipeline,
     scores: dict[str, Scores],
+    trust: Findings | None,
     setting: Setting,
 ) -> None:
     from_file = {
@@ -331,6 +348,7 @@ def _save(
         'pipeline': pipeline.pinned,
         'model': head.model.settings,
         'accuracy': {mode: round(s.accuracy, 4) for mode, s in scores.items()},
+        'trust': trust and trust.settings,
     }
     save_bundle(path, head, manifest, from_file)
 

@@ -18,6 +18,7 @@ from training.climb import UNLABELLED
 from training.dataset import Dataset
 from training.evaluate import Scores
 from training.report import Report, Samples
+from training.trust import Findings, auroc, share_over
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class About:
     warnings: list[str]
     labelled: dict[str, int] = field(default_factory=dict)
     efficiency: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    trust: Findings | None = None
 
 
 def accuracy_table(scores: dict[str, Scores]) -> Table:
@@ -41,6 +43,50 @@ def accuracy_table(scores: dict[str, Scores]) -> Table:
     for mode, result in scores.items():
         table.add_row(mode, f'{result.accuracy:.1%}', f'{result.calibration_error:.3f}')
     return table
+
+
+def trust_table(found: Findings) -> Table:
+    """Show how often known and unknown objects are called unknown, and what crossed pairs give."""
+    evidence, usual = found.evidence, found.settings
+    unknown = len(next(iter(evidence.unknown.values())))
+    table = Table(
+        title=f'called unknown ({len(evidence.recordings)} frames of known classes, {unknown} of '
+        'others)',
+        title_justify='left',
+        caption=_agreement(found),
+        caption_justify='left',
+    )
+    for name in ('mode', 'known', 'known, by others', 'unknown', 'AUROC'):
+        table.add_column(name, justify='left' if name == 'mode' else 'right')
+    for mode, threshold in usual.novelty.items():
+        table.add_row(
+            mode,
+            _percent(share_over(evidence.known[mode], threshold)),
+            _percent(evidence.false_rejection(mode, usual.false_rejection)),
+            _percent(share_over(evidence.unknown[mode], threshold)),
+            _percent(auroc(evidence.known[mode], evidence.unknown[mode])),
+        )
+    return table
+
+
+def _agreement(found: Findings) -> str:
+    """Put the disagreement of the eyes in words."""
+    by_others = (
+        'by others: half of the recordings judged by the threshold that the other half gives'
+    )
+    threshold = found.settings.contradiction
+    if threshold is None:
+        return by_others
+    alarms = _percent(share_over(found.evidence.agreeing, threshold))
+    noticed = _percent(share_over(found.evidence.crossed, threshold))
+    return (
+        f'{by_others}\nthe two sensors disagree: said of {noticed} of pairs that show different '
+        f'objects, of {alarms} of good pairs'
+    )
+
+
+def _percent(share: float | None) -> str:
+    return '–' if share is None else f'{share:.1%}'
 
 
 def make_report(
@@ -63,6 +109,7 @@ def make_report(
         command=shlex.join(['train', *sys.argv[1:]]),
         warnings=about.warnings,
         labelled=about.labelled,
+        trust=about.trust,
     )
 
 

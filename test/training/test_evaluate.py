@@ -31,9 +31,9 @@ def test_every_mode_is_scored_and_zero_fill_beside() -> None:
     head = fit(given, recipe(epochs=30, learning_rate=3e-3), Run(CPU))
     scores = evaluate(head, given.features, given.labels, CPU)
     assert list(scores) == ['rgbd', 'rgb', 'depth', 'rgb, zero fill', 'depth, zero fill']
-    alone = head({'rgb': given.features['rgb']})
+    alone = head({'rgb': given.features['rgb']}).probabilities
     np.testing.assert_allclose(scores['rgb'].probabilities, alone.numpy(), atol=1e-6)
-    filled = head({'rgb': given.features['rgb'], 'depth': torch.zeros(120, 12)})
+    filled = head({'rgb': given.features['rgb'], 'depth': torch.zeros(120, 12)}).probabilities
     # Zero features are zeros in the model only where the scaling has no offset, as here.
     np.testing.assert_allclose(scores['rgb, zero fill'].probabilities, filled.numpy(), atol=1e-6)
     for each in scores.values():

@@ -10,7 +10,7 @@ from recorder import PERIOD, START, record, rgbd, text
 
 from mm_perception.errors import LabelError
 from training.dataset import Dataset, Rows
-from training.material import BagOptions, bag_material, held_out_at_random, split
+from training.material import BagOptions, bag_material, held_out_at_random, set_aside, split
 
 
 def rows(recording: str, count: int = 3) -> Rows:
@@ -76,3 +76,22 @@ def test_split_without_either_side_is_refused() -> None:
     for held_out in (frozenset[str](), frozenset({'a'})):
         with pytest.raises(LabelError, match='held-out recordings'):
             split(given, held_out)
+
+
+def test_recordings_of_classes_that_are_left_out_are_all_held_out() -> None:
+    train = dataset(mug_1=['mug'], cap_1=['cap', None], bowl_1=['bowl'], nameless=[None])
+    test = dataset(cap_2=['cap'], mug_2=['mug'])
+    kept, held_out = set_aside(train, test, ['cap'])
+    assert [rows.recording for rows in kept.rows] == ['mug_1', 'bowl_1', 'nameless']
+    assert [rows.recording for rows in held_out.rows] == ['cap_2', 'mug_2', 'cap_1']
+    assert kept.classes() == ('bowl', 'mug')
+    assert set_aside(train, test, []) == (train, test)
+
+
+def test_class_that_nothing_shows_cannot_be_left_out_nor_can_all() -> None:
+    train, test = dataset(mug_1=['mug'], cap_1=['cap']), dataset(bowl_1=['bowl'])
+    with pytest.raises(LabelError, match=r'^--leave-out spoon: no recording shows it; they show c'):
+        set_aside(train, test, ['spoon'])
+    with pytest.raises(LabelError, match='no recording is left to train with'):
+        set_aside(train, test, ['mug', 'cap'])
+    assert set_aside(train, test, ['bowl']) == (train, test)  # it was never trained

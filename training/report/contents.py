@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluate import ZERO_FILL, Scores
+from training.trust import Findings
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,8 @@ class Report:
         command: The command line that made it.
         warnings: What a reader has to know before any figure, as that a backbone was never trained.
         labelled: Labelled training frames by class; may be empty.
+        trust: What is unknown, and what the held-out frames say of that; None of a model that
+            cannot tell.
 
     Raises:
         ValueError: Scores, samples and classes are not of the same frames and classes.
@@ -59,6 +62,7 @@ class Report:
     command: str
     warnings: Sequence[str] = ()
     labelled: Mapping[str, int] = field(default_factory=dict)
+    trust: Findings | None = None
 
     def __post_init__(self) -> None:
         if not self.scores:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from training.evaluate import ZERO_FILL, Scores
 from training.png import png
 from training.report.findings import reliability
+from training.trust import Findings
 
 DPI = 144
 _BLUE, _VERMILION, _GREEN = '#0072B2', '#D55E00', '#009E73'
@@ -126,6 +127,44 @@ def reliability_picture(scores: Mapping[str, Scores]) -> bytes:
         grid[0, 0].set_ylabel('accuracy')
         grid[1, 0].set_ylabel('frames')
         return png(figure, DPI)
+
+
+def trust_picture(found: Findings) -> bytes:
+    """Draw the share of frames over every threshold: of novelty, and of contradiction.
+
+    Solid what should stay under it, dotted what should be over it.
+    """
+    evidence, usual = found.evidence, found.settings
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(8.4, 3.4))
+        left, right = figure.subplots(1, 2, sharey=True)
+        for mode, threshold in usual.novelty.items():
+            colour, _ = _LOOKS[mode]
+            _draw_shares(left, evidence.known[mode] / threshold, colour, '-', f'{mode}, known')
+            _draw_shares(left, evidence.unknown[mode] / threshold, colour, ':', f'{mode}, unknown')
+        left.set_title('objects: novelty')
+        left.set_ylabel('share of frames that lie higher')
+        left.yaxis.set_major_formatter(PercentFormatter(1))
+        right.set_title('pairs: contradiction')
+        if usual.contradiction is not None:
+            good, crossed = (v / usual.contradiction for v in (evidence.agreeing, evidence.crossed))
+            _draw_shares(right, good, _BLUE, '-', 'of one object')
+            _draw_shares(right, crossed, _BLUE, ':', 'of two')
+        for axes in (left, right):
+            axes.axvline(1, color=_GREY, linewidth=0.8, linestyle='--')
+            axes.set_xscale('log')
+            axes.set_xlabel('in multiples of the threshold')
+            if axes.lines[1:]:
+                axes.legend(fontsize=8)
+        figure.tight_layout()
+        return png(figure, DPI)
+
+
+def _draw_shares(axes: Axes, values: NDArray[np.float64], colour: str, line: str, of: str) -> None:
+    if len(values):
+        ordered = np.sort(np.maximum(values, 1e-3))
+        higher = 1 - np.arange(1, len(ordered) + 1) / len(ordered)
+        axes.step(ordered, higher, color=colour, linestyle=line, linewidth=1.4, label=of)
 
 
 def thumbnail_picture(image: NDArray[np.uint8]) -> bytes:

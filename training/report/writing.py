@@ -37,7 +37,9 @@ from training.report.pictures import (
     efficiency_picture,
     reliability_picture,
     thumbnail_picture,
+    trust_picture,
 )
+from training.trust import auroc, share_over
 
 WORST = 18
 """How many misclassified frames the sheet shows of a mode; misclassified.csv has them all."""
@@ -149,6 +151,7 @@ def _html(report: Report) -> str:
         pictures={row.mode: confusion_picture(row.scores, report.classes) for row in rows},
         confusions={row.mode: confusions(row.scores, 5) for row in rows},
         reliability=reliability_picture(report.modes),
+        trust=_trust(report),
         efficiency=_efficiency(report),
         sheets={row.mode: _sheet(report, row) for row in rows},
         worst=WORST,
@@ -188,6 +191,35 @@ def _efficiency(report: Report) -> dict[str, Any] | None:
         'picture': efficiency_picture(points),
         'modes': list(dict.fromkeys(mode for _, accuracy in points for mode in accuracy)),
         'points': points,
+    }
+
+
+def _trust(report: Report) -> dict[str, Any] | None:
+    """Give the picture and the figures of what is unknown; None of a model that cannot tell."""
+    if report.trust is None:
+        return None
+    evidence, usual = report.trust.evidence, report.trust.settings
+    rows = [
+        {
+            'mode': mode,
+            'known': share_over(evidence.known[mode], threshold),
+            'elsewhere': evidence.false_rejection(mode, usual.false_rejection),
+            'unknown': share_over(evidence.unknown[mode], threshold),
+            'auroc': auroc(evidence.known[mode], evidence.unknown[mode]),
+        }
+        for mode, threshold in usual.novelty.items()
+    ]
+    pairs = None
+    if usual.contradiction is not None:
+        both = (evidence.agreeing, evidence.crossed)
+        pairs = [share_over(values, usual.contradiction) for values in both]
+    return {
+        'picture': trust_picture(report.trust),
+        'rows': rows,
+        'rate': usual.false_rejection,
+        'unknown': len(next(iter(evidence.unknown.values()))),
+        'pairs': pairs,
+        'alarm': usual.false_alarm,
     }
 
 
@@ -260,8 +292,8 @@ def _seconds(time: float) -> str:
     return f'{time:.2f}' if math.isfinite(time) else ''
 
 
-def _percent(share: float) -> str:
-    return f'{share:.1%}'
+def _percent(share: float | None) -> str:
+    return '–' if share is None else f'{share:.1%}'
 
 
 def _points(difference: float) -> str:
