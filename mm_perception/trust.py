@@ -55,7 +55,7 @@ class TrustSettings(BaseModel):
 
 def modes_of(modalities: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Name the modes that a model of these modalities answers in: all of them, and each alone."""
-    names = tuple(modalities)
+    names = tuple(sorted(modalities, reverse=True))  # as everywhere: rgbd, rgb, depth
     choices = dict.fromkeys([names, *((name,) for name in names)])
     return {mode_of(map(Modality, choice)): choice for choice in choices}
 

@@ -50,13 +50,12 @@ def trust_table(found: Findings) -> Table:
     evidence, usual = found.evidence, found.settings
     unknown = len(next(iter(evidence.unknown.values())))
     table = Table(
-        title=f'called unknown ({len(evidence.recordings)} frames of known classes, {unknown} of '
-        'others)',
+        title=f'called unknown, of {len(evidence.recordings)} + {unknown} frames',
         title_justify='left',
         caption=_agreement(found),
         caption_justify='left',
     )
-    for name in ('mode', 'known', 'known, by others', 'unknown', 'AUROC'):
+    for name in ('mode', 'known', 'known, other half', 'unknown', 'AUROC'):
         table.add_column(name, justify='left' if name == 'mode' else 'right')
     for mode, threshold in usual.novelty.items():
         table.add_row(
@@ -71,16 +70,14 @@ def trust_table(found: Findings) -> Table:
 
 def _agreement(found: Findings) -> str:
     """Put the disagreement of the eyes in words."""
-    by_others = (
-        'by others: half of the recordings judged by the threshold that the other half gives'
-    )
+    other_half = 'other half: recordings judged by the threshold that the other half of them gives'
     threshold = found.settings.contradiction
     if threshold is None:
-        return by_others
+        return other_half
     alarms = _percent(share_over(found.evidence.agreeing, threshold))
     noticed = _percent(share_over(found.evidence.crossed, threshold))
     return (
-        f'{by_others}\nthe two sensors disagree: said of {noticed} of pairs that show different '
+        f'{other_half}\nthe two sensors disagree: said of {noticed} of pairs that show different '
         f'objects, of {alarms} of good pairs'
     )
 

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from bundles import CLASSES
+from bundles import CLASSES, make_bundle
 from outside import (
     DEPTH,
     NAMESPACE,
@@ -28,7 +29,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
-from mm_perception.observation import Modality
+from mm_perception.observation import UNKNOWN, Modality
+from mm_perception.trust import TrustSettings
 
 TRANSPORT = 0.05  # seconds that are promised besides two periods and one inference
 OTHER = {RGB: DEPTH, DEPTH: RGB}
@@ -282,3 +284,32 @@ def test_compressed_transports_are_subscribed_by_their_suffix(outside: Outside) 
             outside.node.destroy_publisher(sender)
         outside.bring_to('unconfigured')
         assert outside.set(rgb_transport='raw', depth_transport='raw')[0]
+
+
+def test_an_unknown_object_is_called_so_and_eyes_that_disagree_are_a_warning(
+    outside: Outside, bundle: Path, tmp_path: Path
+) -> None:
+    """A bundle to which everything is strange; what it would have said can be had live."""
+    usual = TrustSettings(
+        false_rejection=0.01,
+        novelty=dict.fromkeys(('rgbd', 'rgb', 'depth'), 1e-3),
+        false_alarm=0.01,
+        contradiction=1e-6,
+    )
+    assert outside.set(model=str(make_bundle(tmp_path / 'strict', trust=usual)))[0]
+    outside.bring_to('active')
+    camera = Camera(outside.publish)
+    try:
+        (said,) = outside.wait_for_labels('rgbd')[:1]
+        assert said.values['label'] == UNKNOWN
+        assert float(said.values['novelty']) > 1
+        until(lambda: outside.labels[-1:] == [UNKNOWN], 'unknown as label')
+        status = outside.report('trust', lambda s: s.level == b'\1', 'WARN')
+        assert status.message.startswith('the two sensors disagree')
+        assert outside.set(reject_unknown=False)[0]
+        until(lambda: outside.labels[-1] in CLASSES, 'a class as label')
+    finally:
+        camera.stop()
+        outside.set(reject_unknown=True)
+        outside.bring_to('unconfigured')
+        outside.set(model=str(bundle))

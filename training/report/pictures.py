@@ -18,7 +18,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
-from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from training.evaluate import ZERO_FILL, Scores
@@ -136,7 +136,7 @@ def trust_picture(found: Findings) -> bytes:
     """
     evidence, usual = found.evidence, found.settings
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(8.4, 3.4))
+        figure = Figure(figsize=(9.4, 3.4))
         left, right = figure.subplots(1, 2, sharey=True)
         for mode, threshold in usual.novelty.items():
             colour, _ = _LOOKS[mode]
@@ -153,9 +153,12 @@ def trust_picture(found: Findings) -> bytes:
         for axes in (left, right):
             axes.axvline(1, color=_GREY, linewidth=0.8, linestyle='--')
             axes.set_xscale('log')
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(lambda x, _: f'{x:g}')
+            axes.xaxis.set_minor_formatter(NullFormatter())
             axes.set_xlabel('in multiples of the threshold')
-            if axes.lines[1:]:
-                axes.legend(fontsize=8)
+            if axes.get_legend_handles_labels()[1]:
+                axes.legend(fontsize=8, loc='upper left', bbox_to_anchor=(1.01, 1))
         figure.tight_layout()
         return png(figure, DPI)
 

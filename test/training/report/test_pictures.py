@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from training.evaluate import Scores
+from training.recipe import Rates
 from training.report.pictures import (
     DPI,
     _apart,
@@ -20,7 +21,9 @@ from training.report.pictures import (
     efficiency_picture,
     reliability_picture,
     thumbnail_picture,
+    trust_picture,
 )
+from training.trust import Evidence, Findings
 
 BLUE, VERMILION, NO_FRAMES = (0, 114, 178), (213, 94, 0), (235, 235, 235)
 
@@ -116,3 +119,16 @@ def test_a_thumbnail_keeps_its_pixels_and_a_large_one_is_made_smaller() -> None:
     tall = np.full((160, 40, 3), (250, 20, 90), np.uint8)
     assert pixels(thumbnail_picture(tall)).shape == (80, 20, 3)
     assert share_of(pixels(thumbnail_picture(tall)), (250, 20, 90)) == 1
+
+
+def test_trust_picture_has_what_is_strange_only_where_there_was_some() -> None:
+    steps = np.linspace(0.1, 2, 40)
+    nothing = np.empty(0)
+
+    def found(unknown: NDArray[np.float64]) -> Findings:
+        evidence = Evidence({'rgb': steps}, ['a'] * 40, {'rgb': unknown}, nothing, nothing)
+        return Findings(evidence.thresholds(Rates()), evidence)
+
+    plain, strange = pixels(trust_picture(found(nothing))), pixels(trust_picture(found(steps + 2)))
+    assert 0 < share_of(plain, VERMILION) < share_of(strange, VERMILION)
+    assert share_of(plain, BLUE) == 0  # one sensor: there are no pairs

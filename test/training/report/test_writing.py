@@ -7,6 +7,7 @@ import base64
 import csv
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,9 +17,11 @@ import pytest
 
 from mm_perception.errors import TrainingError
 from training.evaluate import Scores
+from training.recipe import Rates
 from training.report import Report, Samples, write_report
 from training.report.findings import misclassified
 from training.report.writing import WORST
+from training.trust import Evidence, Findings
 
 MakeReport = Callable[..., Report]
 VOID = {'meta', 'img', 'br'}
@@ -303,3 +306,20 @@ def test_contents_of_different_frames_or_classes_are_refused(make_report: MakeRe
         make_report(samples=Samples({}, ['a'], [0.0]))
     with pytest.raises(ValueError, match='no scores'):
         make_report(scores={})
+
+
+def test_what_the_model_does_not_know_is_told_where_it_can_tell(
+    make_report: MakeReport, tmp_path: Path
+) -> None:
+    report = make_report()
+    frames = len(report.truth)
+    usual, strange = np.linspace(1, 2, frames), np.array([0.5, 9.0, 9.0, 9.0])
+    evidence = Evidence({'rgb': usual}, report.samples.recordings, {'rgb': strange}, usual, strange)
+    told = replace(report, trust=Findings(evidence.thresholds(Rates()), evidence))
+    page = Page(write_report(tmp_path, told).read_text())
+    row = page.rows['trust'][1]
+    assert (row[0], row[3]) == ('rgb', '75.0%')
+    assert 'The unknown objects are the 4 held-out frames' in ' '.join(page.text.split())
+    plain = Page(write_report(tmp_path, report).read_text())
+    assert 'trust' not in plain.rows
+    assert 'does not know' not in plain.text
