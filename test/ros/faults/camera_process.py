@@ -98,7 +98,7 @@ class Eye:
             if orders.silent:
                 continue
             self._take(orders, number, taken)
-            if orders.swap and len(self._held) > 1:
+            if orders.swap and number % 2:
                 self._held.reverse()
                 self._flush()
 

@@ -81,7 +81,7 @@ class Case:
         path = self.world.folder / f'{self.start}.jsonl'
         told = [*shots, *(e for e in self.world.events if e.wall >= self.start - _BEFORE)]
         lines = [event.model_dump_json() for event in sorted(told, key=lambda event: event.wall)]
-        path.write_text('\n'.join(lines) + '\n')
+        path.write_text('\n'.join([*lines, *self.world.machine.lines(self.start - _BEFORE)]) + '\n')
         return path
 
     def share(self, mode: str, since: int) -> float:

@@ -37,6 +37,11 @@ class Machine:
         self.waited.append(waited)
         self.walls.append(wall)
 
+    def lines(self, start: int) -> list[str]:
+        """Give what was measured since a time in ns."""
+        ticks = zip(self.walls, self.late, self.waited, strict=False)
+        return [json.dumps({'tick': tick}) for tick in ticks if tick[0] >= start]
+
     def kept_waiting_ms(self, start: int, end: int) -> float:
         """Milliseconds for which it was kept waiting between two times in ns, at most all."""
         if end <= start:

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from outside import until
 from world import DEPTH, DOMAIN, OTHER, RGB, Operator, World
 
 from training.live.environment import live_environment
@@ -86,6 +87,17 @@ def test_damaged_compressed_images_are_done_without(case: Case, bad: Modality, d
         case.world.wait_for_labels(str(OTHER[bad]))
 
 
+@LONG
+def test_listeners_that_come_and_go_hold_up_no_label(case: Case) -> None:
+    command = [sys.executable, '-m', 'training.live.listener']
+    with case.of('transport', '5 listeners come and go', 'labels from both, as soon as ever'):
+        for number in range(5):
+            heard: list[object] = []
+            log = case.world.folder / f'guest_{number}.log'
+            with Child('guest', command, live_environment(DOMAIN), log, told=heard.append):
+                until(lambda heard=heard: len(heard) > 20, 'what the node says')
+
+
 def test_listener_that_does_not_read_slows_nobody(case: Case) -> None:
     log = case.world.folder / 'deaf.log'
     command = [sys.executable, '-m', 'training.live.listener']
@@ -94,8 +106,7 @@ def test_listener_that_does_not_read_slows_nobody(case: Case) -> None:
         case.of('transport', 'a reliable listener stopped', 'labels go on as before'),
         Child('deaf', command, live_environment(DOMAIN), log, told=heard.append) as deaf,
     ):
-        while len(heard) < 20:
-            time.sleep(0.02)
+        until(lambda: len(heard) > 20, 'what the node says')
         deaf._process.send_signal(signal.SIGSTOP)
         case.world.wait_for_labels('rgbd', 40)
         deaf._process.send_signal(signal.SIGCONT)
