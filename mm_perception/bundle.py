@@ -24,6 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from mm_perception import plain_yaml
 from mm_perception.errors import BundleError
 from mm_perception.features import sha256_of
 from mm_perception.models import SSHMVAEKL, ModelSettings, SemiSupervised, build_model
@@ -35,7 +36,6 @@ from mm_perception.trust import Trust, TrustSettings, contradiction, modes_of
 MANIFEST, WEIGHTS = 'manifest.yaml', 'weights.safetensors'
 FORMAT_VERSION: Literal[1] = 1
 _CHECKSUM = '# sha256 of all above: '
-_MAX_MANIFEST = 1 << 20  # bytes; a real one has a few thousand
 
 
 class Manifest(BaseModel):
@@ -73,8 +73,11 @@ class Manifest(BaseModel):
         modes = modes_of(self.model.modalities)
         if self.trust and (set(self.trust.novelty) != set(modes) or not self._answers_for_itself):
             raise ValueError(f'its trust is not that of an ss_hmvae_kl in modes {", ".join(modes)}')
+        for name in self.classes:
+            if not name.strip() or not name.isprintable() or name.casefold() == UNKNOWN:
+                raise ValueError(f'{name!r:.60} cannot be a class')
         for name in (*self.files, *self.backbone_files.values()):
-            if name != Path(name).name or name.startswith('.'):
+            if name != Path(name).name or name.startswith('.') or not name.isprintable():
                 raise ValueError(f'names a file outside the bundle: {name!r}')
         if unlisted := {WEIGHTS, *self.backbone_files.values()} - set(self.files):
             raise ValueError(f'has no checksum of {", ".join(sorted(unlisted))}')
@@ -147,7 +150,7 @@ class Bundle:
             file = path / name
             if not file.is_file():
                 raise BundleError(f'{file}: missing; copy the whole bundle folder again')
-            if sha256_of(file) != expected:
+            if _checksum(file) != expected:
                 raise BundleError(
                     f'{file}: its SHA-256 is not the one in {MANIFEST}: damaged or replaced; '
                     'copy the bundle again'
@@ -166,16 +169,17 @@ def read_manifest(path: Path) -> Manifest:
     if not path.is_dir():
         raise BundleError(f'{path}: no such bundle folder; `train fit` makes one')
     try:
-        if file.stat().st_size > _MAX_MANIFEST:
-            raise BundleError(f'{file}: too large to be a manifest')
-        text = file.read_text(encoding='utf-8')
+        if file.exists() and not file.is_file():  # a pipe would be waited for
+            raise BundleError(f'{file}: not a file; copy the bundle again')
+        with file.open(encoding='utf-8') as opened:
+            text = opened.read(plain_yaml.MOST)
     except (OSError, UnicodeDecodeError) as error:
         raise BundleError(f'{file}: cannot be read: {_brief(error)}') from error
     body, mark, checksum = text.rpartition(_CHECKSUM)
     if not mark or checksum.strip() != hashlib.sha256(body.encode()).hexdigest():
         raise BundleError(f'{file}: damaged or edited: its checksum does not fit; copy it again')
     try:
-        content = yaml.safe_load(body)
+        content = plain_yaml.parse(body)
         if isinstance(content, dict) and content.get('format_version') != FORMAT_VERSION:
             raise BundleError(
                 f'{file}: format version {content.get("format_version")!r}; '
@@ -258,19 +262,29 @@ def _swap(staging: Path, path: Path) -> None:
 def _load_head(file: Path, manifest: Manifest) -> Head:
     """Load the weights, after the file's header has been compared with what the model needs."""
     settings, trust = manifest.model, manifest.trust is not None
-    with torch.device('meta'):  # shapes without memory: a manifest can claim any size
-        empty = Head(settings, trust=trust)
-    expected = {name: tuple(tensor.shape) for name, tensor in empty.state_dict().items()}
     try:
+        with torch.device('meta'):  # shapes without memory: a manifest can claim any size
+            empty = Head(settings, trust=trust)
+        expected = {name: tuple(tensor.shape) for name, tensor in empty.state_dict().items()}
         with safe_open(file, framework='pt') as reader:
             found = {name: tuple(reader.get_slice(name).get_shape()) for name in reader.keys()}  # noqa: SIM118 - no mapping
         if differing := sorted(expected.items() ^ found.items()):
             raise BundleError(f'{file}: does not fit its manifest: {differing[0][0]} differs')
         head = Head(settings, trust=trust)
         head.load_state_dict(load_file(file))
-    except (OSError, SafetensorError, RuntimeError, ValueError) as error:
+    # Sizes that no word of a machine holds, and types that no weight has, are errors of any kind.
+    except (OSError, SafetensorError, RuntimeError, ValueError, LookupError, TypeError) as error:
         raise BundleError(f'{file}: cannot be read: {_brief(error)}') from error
+    if not all(tensor.isfinite().all() for tensor in head.state_dict().values()):
+        raise BundleError(f'{file}: holds weights that are no finite numbers; train it again')
     return head.eval().requires_grad_(False)
+
+
+def _checksum(file: Path) -> str:
+    try:
+        return sha256_of(file)
+    except OSError as error:
+        raise BundleError(f'{file}: cannot be read: {_brief(error)}') from error
 
 
 def _brief(error: Exception) -> str:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 
 from mm_perception.bundle import Bundle, Judgement
-from mm_perception.errors import SettingsError, StaleError
+from mm_perception.errors import BundleError, SettingsError, StaleError
 from mm_perception.observation import UNKNOWN, Modality, Observation, Prediction, mode_of
 from mm_perception.pipeline import Image, Pipeline
 
@@ -119,11 +120,14 @@ class Classifier:
         Raises:
             ImageError: No modality shows anything.
             StaleError: No sensor can be trusted any more.
+            BundleError: The weights are so large that nothing finite comes of them.
 
         """
         images = self.pipeline.prepare(observation)
         mode, judgement = self._judge(images, trusted)
         scores = dict(zip(self.classes, judgement.probabilities[0].tolist(), strict=True))
+        if not all(map(math.isfinite, scores.values())):
+            raise BundleError(f'{self.bundle.path}: its weights give no finite probability of this')
         novelty, contradiction = self._measured(mode, judgement)
         strange = novelty is not None and not novelty <= 1  # NaN is strange, too
         unknown = strange and self.settings.reject_unknown

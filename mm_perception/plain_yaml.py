@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MOST = 1 << 17
 """Bytes of the largest text that is read: real ones have thousands."""
 
+_DEEPEST = 30  # levels: settings have five
 _DIGITS = 32  # of a number; 64 bits have 20, and a few more are clearer than a crash
 
 
@@ -52,21 +53,26 @@ def parse(text: str) -> Any:
         raise yaml.YAMLError(f'longer than {MOST} characters')
     try:
         return yaml.load(text, _PlainLoader)  # noqa: S506 - a SafeLoader that takes less
-    except RecursionError as error:
-        raise yaml.YAMLError('nested too deep') from error
     # What is wrong with a number, date or character, PyYAML lets through as Python says it.
     except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
         raise yaml.YAMLError(f'a value that cannot be read: {error}') from error
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Takes no anchors, and no endless numbers."""
+    """Takes no anchors, no depth without end, and no endless numbers."""
+
+    _depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]  # its stub
         if getattr(event, 'anchor', None) is not None:
             raise yaml.YAMLError(f'anchors (&, *) are not read: {event.start_mark}; write it out')
-        return super().compose_node(parent, index)
+        if self._depth == _DEEPEST:
+            raise yaml.YAMLError(f'nested deeper than {_DEEPEST} levels')
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
     def construct_number(self, node: yaml.ScalarNode) -> Any:
         if len(node.value) > _DIGITS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -187,3 +188,43 @@ def test_thresholds_of_other_modes_are_refused(tmp_path: Path) -> None:
     bundle = make_bundle(tmp_path / 'bundle', trust=USUAL)
     rewrite(bundle, trust=USUAL.model_copy(update={'novelty': {'rgb': 3.0}}).model_dump())
     assert 'its trust is not that of' in refused(bundle)
+
+
+@pytest.mark.parametrize('width', [2**40, 2**62, 2**100])
+def test_width_that_no_machine_has_room_for_is_refused(bundle: Path, width: int) -> None:
+    content = yaml.safe_load((bundle / MANIFEST).read_text())
+    rewrite(bundle, model=content['model'] | {'widths': {'hidden': width, 'a': 4, 'z': width}})
+    refused(bundle)
+
+
+@pytest.mark.parametrize('name', ['', ' ', 'mug\nbowl', 'mug\x1b[2J', 'Unknown'])
+def test_class_that_a_robot_cannot_say_is_refused(bundle: Path, name: str) -> None:
+    rewrite(bundle, classes=[name, 'bowl', 'cap'])
+    assert 'cannot be a class' in refused(bundle)
+
+
+@pytest.mark.parametrize('what', ['a pipe', 'no end'])
+def test_manifest_that_cannot_end_is_not_read(bundle: Path, what: str) -> None:
+    (bundle / MANIFEST).unlink()
+    if what == 'a pipe':
+        os.mkfifo(bundle / MANIFEST)
+    else:
+        (bundle / MANIFEST).symlink_to('/dev/zero')
+    assert 'not a file' in refused(bundle)
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), 1e300])
+def test_weights_that_are_no_numbers_are_refused(bundle: Path, value: float) -> None:
+    tensors = load_file(bundle / WEIGHTS)
+    name = next(name for name, tensor in tensors.items() if tensor.is_floating_point())
+    tensors[name] = torch.full_like(tensors[name], value, dtype=torch.float64)
+    save_file(tensors, bundle / WEIGHTS)
+    rewrite(bundle)
+    assert 'no finite numbers' in refused(bundle)
+
+
+def test_list_of_itself_is_no_manifest(bundle: Path) -> None:
+    body = (bundle / MANIFEST).read_text().rpartition('#')[0] + 'accuracy: &a [*a, *a]\n'
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    (bundle / MANIFEST).write_text(f'{body}# sha256 of all above: {digest}\n')
+    assert 'anchors' in refused(bundle)

@@ -10,7 +10,7 @@ import torch
 from bundles import CLASSES, make_bundle
 
 from mm_perception.classifier import Classifier, ClassifierSettings
-from mm_perception.errors import ImageError, SettingsError, StaleError
+from mm_perception.errors import BundleError, ImageError, SettingsError, StaleError
 from mm_perception.observation import UNKNOWN, Frame, Modality, Observation
 from mm_perception.trust import TrustSettings
 
@@ -234,3 +234,11 @@ def test_bundle_without_thresholds_calls_nothing_unknown(classifier: Classifier)
     prediction = classifier.classify(Observation.of(COLOUR, DISTANCE))
     assert prediction.label in CLASSES
     assert (prediction.novelty, prediction.contradiction) == (None, None)
+
+
+def test_weights_that_give_no_finite_probability_give_no_label(classifier: Classifier) -> None:
+    for tensor in classifier.bundle.head.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.fill_(1e38)
+    with pytest.raises(BundleError, match='no finite probability'):
+        classifier.classify(Observation.of(COLOUR, DISTANCE))

@@ -39,7 +39,8 @@ def test_a_file_is_read_to_its_end(tmp_path: Path) -> None:
     [
         ('a: &x 1\nb: *x', 'anchors'),
         ('&x [*x]', 'anchors'),
-        ('[' * 5000, 'nested too deep'),
+        ('[' * 5000, 'nested deeper than 30 levels'),
+        ('- ' * 60_000, 'nested deeper than 30 levels'),
         ('a ' * plain_yaml.MOST, 'longer than'),
         ('9' * 5000, '5000 digits'),
         ('1:' * 2000 + '1.5', '4003 digits'),

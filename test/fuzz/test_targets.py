@@ -19,6 +19,7 @@ INPUTS = {
     **dict.fromkeys(targets.NAMES, 3500),
     **dict.fromkeys(('camera_info', 'pairing', 'washington_trials'), 1500),
     **dict.fromkeys(('bag_db3', 'bag_mcap', 'bag_ros1'), 400),
+    **dict.fromkeys(('manifest_text', 'manifest_values', 'weights'), 100),
     **dict.fromkeys(('bag_metadata', 'camera_preset', 'recipe'), 200),
 }
 """How many each target gets: as many in a second or two as its parser lets through."""
