@@ -22,7 +22,7 @@ _IN_TIME, _LATE, _RECOVERY, _ALLOWED = '#0072B2', '#D55E00', '#009E73', '#BBBBBB
 def draw(rows: Sequence[Row], path: Path, title: str) -> None:
     """Write the picture; rows without a fail-over and a recovery are left out."""
     shown = [row for row in rows if row.fail_over_ms or row.recovery_ms][::-1]
-    figure = Figure(figsize=(11, 1.6 + 0.26 * len(shown)), layout='constrained')
+    figure = Figure(figsize=(11, 1.8 + 0.26 * len(shown)), layout='constrained')
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     for place, row in enumerate(shown):
@@ -33,7 +33,9 @@ def draw(rows: Sequence[Row], path: Path, title: str) -> None:
         allowed = row.allowed_ms or float('inf')
         _dots(axes, [t for t in row.fail_over_ms if t <= allowed], place, _IN_TIME, 'o')
         _dots(axes, [t for t in row.fail_over_ms if t > allowed], place, _LATE, 'o')
-    _legend(axes, late=any(t > (r.allowed_ms or t) for r in shown for t in r.fail_over_ms))
+    late = any(t > (row.allowed_ms or t) for row in shown for t in row.fail_over_ms)
+    _legend(axes, late=late)
+    figure.legend(loc='outside lower right', ncols=4, fontsize=8, frameon=False)
     axes.set_yticks(range(len(shown)), [f'{row.group}: {row.fault}' for row in shown], size=8)
     axes.set_ylim(-0.6, len(shown) - 0.4)
     axes.set_xlim(left=0)
@@ -54,8 +56,7 @@ def _legend(axes: object, *, late: bool) -> None:
         ('recovery', _RECOVERY, '|'),
         ('allowed', _ALLOWED, '_'),
     ]
-    if late:
-        entries.insert(1, ('later than allowed, for the jitter measured', _LATE, 'o'))
+    if late:  # by no more than the jitter, or the test has failed
+        entries.insert(1, ('later than allowed', _LATE, 'o'))
     for name, colour, mark in entries:
         axes.scatter([], [], color=colour, marker=mark, s=34, label=name)  # type: ignore[attr-defined]
-    axes.legend(loc='lower right', fontsize=8, frameon=False)  # type: ignore[attr-defined]
