@@ -72,7 +72,7 @@ def _agreement(found: Findings) -> str:
     """Put the disagreement of the eyes in words."""
     other_half = 'other half: recordings judged by the threshold that the other half of them gives'
     threshold = found.settings.contradiction
-    if threshold is None:
+    if threshold is None or not len(found.evidence.crossed):
         return other_half
     alarms = _percent(share_over(found.evidence.agreeing, threshold))
     noticed = _percent(share_over(found.evidence.crossed, threshold))
