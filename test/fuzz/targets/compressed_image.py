@@ -32,7 +32,7 @@ FORMATS = (
     '32FC1; compressedDepth rvl',
 )
 DEPTH_FROM = 4
-PNG = b'\x89PNG\r\n\x1a\n'
+PNG, JPEG = b'\x89PNG\r\n\x1a\n', b'\xff\xd8'
 QUANTISATION = struct.pack('<iff', 0, 10100, -1009)
 
 
@@ -52,6 +52,8 @@ def target(data: bytes) -> None:
     check_frame(frame)
     assert frame.image.shape[:2] == announced(payload)
     assert b'IEND' in payload or b'\xff\xd9' in payload or 'rvl' in message.format
+    if payload[:2] == JPEG:  # each bit a block of 8x8 at the most
+        assert frame.image[:, :, 0].size <= 8 * 64 * len(payload)
     classify(frame)
 
 
@@ -60,7 +62,7 @@ def announced(payload: bytes) -> tuple[int, int]:
     if payload[:8] == PNG or payload[12:20] == PNG:
         start = payload.index(PNG) + 16
         return struct.unpack('>II', payload[start : start + 8])[::-1]
-    if payload[:2] == b'\xff\xd8':
+    if payload[:2] == JPEG:
         return cv2.imdecode(np.frombuffer(payload, np.uint8), cv2.IMREAD_GRAYSCALE | 128).shape
     return struct.unpack('<II', payload[12:20])[::-1]
 

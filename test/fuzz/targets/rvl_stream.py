@@ -18,7 +18,7 @@ def target(data: bytes) -> None:
     (pixels,) = struct.unpack('<H', data[:2].ljust(2, b'\0'))
     pixels, stream = 1 + pixels % MOST, data[2:]
     found = attempt(lambda: rvl.decode(np.frombuffer(stream, np.uint8), pixels))
-    expected = plainly(stream, pixels)
+    expected = plainly(stream[: 4 * (pixels + 2)], pixels)  # the worst image; the rest is not read
     assert (found is None) == (expected is None)
     if found is not None:
         assert found.tolist() == expected
