@@ -46,10 +46,7 @@ def main() -> int:
     guide = 'by coverage (atheris)' if GUIDED else 'by outcomes: atheris is not installed'
     seconds = max(1, round(60 * options.minutes / len(names)))
     _say(f'{len(names)} targets, {seconds} s each, guided {guide}; corpus in {options.corpus}')
-    _say(
-        f'{"target":<20}{"executions":>12}{"per s":>8}{"paths":>8}{"seed":>8}{"found":>7}',
-        flush=True,
-    )
+    _say(f'{"target":<20}{"executions":>12}{"per s":>8}{"paths":>8}{"seed":>8}{"found":>7}')
     total = Score(0, 0, 0)
     for name in names:
         started = time.monotonic()
@@ -58,8 +55,7 @@ def main() -> int:
         total = Score(*map(sum, zip(total, score, strict=True)))
         _say(
             f'{name:<20}{score.executions:>12,}{speed:>8,.0f}{score.paths:>8,}'
-            f'{options.seed:>8}{score.found:>7}',
-            flush=True,
+            f'{options.seed:>8}{score.found:>7}'
         )
     _say(f'{"all":<20}{total.executions:>12,}{"":>8}{total.paths:>8,}{"":>8}{total.found:>7}')
     if total.found:

@@ -19,7 +19,8 @@ INPUTS = {
     **dict.fromkeys(targets.NAMES, 3500),
     **dict.fromkeys(('camera_info', 'pairing', 'washington_trials'), 1500),
     **dict.fromkeys(('bag_db3', 'bag_mcap', 'bag_ros1'), 400),
-    **dict.fromkeys(('manifest_text', 'manifest_values', 'weights'), 100),
+    **dict.fromkeys(('manifest_text', 'weights'), 100),
+    'manifest_values': 500,
     **dict.fromkeys(('bag_metadata', 'camera_preset', 'recipe'), 200),
 }
 """How many each target gets: as many in a second or two as its parser lets through."""
@@ -29,7 +30,7 @@ seeds = cache(lambda name: tuple(targets.load(name).seeds()))
 
 @pytest.mark.parametrize('name', targets.NAMES)
 def test_target_keeps_its_promise_for_every_seed(name: str) -> None:
-    for seed in seeds(name):
+    for seed in seeds(name)[:: 1 + len(seeds(name)) // 500]:
         targets.load(name).target(seed)
 
 

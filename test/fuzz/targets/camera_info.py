@@ -11,21 +11,22 @@ from fuzz.promises import attempt
 
 from mm_perception.registration import Intrinsics, View, misregistration
 
-LAYOUT = struct.Struct('<2I9d')
+LAYOUT = struct.Struct('<2s2I9d')  # frame, width, height, k
 
 
 def target(data: bytes) -> None:
     views = []
     for part in (data[: LAYOUT.size], data[LAYOUT.size : 2 * LAYOUT.size]):
-        width, height, *k = LAYOUT.unpack(part.ljust(LAYOUT.size, b'\0'))
+        frame, width, height, *k = LAYOUT.unpack(part.ljust(LAYOUT.size, b'\0'))
         camera = Intrinsics.of(SimpleNamespace(width=width, height=height, k=k))
-        views.append(View(part[:3].decode('latin1').strip('\0'), (width, height), camera))
+        views.append(View(frame.decode('latin1').strip('\0'), (width, height), camera))
     reason = attempt(lambda: misregistration(*views))
     assert reason is None or reason.isprintable()
 
 
 def seeds() -> list[bytes]:
-    vga = LAYOUT.pack(640, 480, 525, 0, 320, 0, 525, 240, 0, 0, 1)
-    hd = LAYOUT.pack(1920, 1080, 1050, 0, 960, 0, 1050, 540, 0, 0, 1)
-    nan = LAYOUT.pack(2**32 - 1, 1, *[float('nan'), float('inf'), 1e308] * 3)
-    return [vga + vga, vga + hd, nan + vga, b'']
+    vga = LAYOUT.pack(b'a', 640, 480, 525, 0, 320, 0, 525, 240, 0, 0, 1)
+    hd = LAYOUT.pack(b'a', 1920, 1080, 1050, 0, 960, 0, 1050, 540, 0, 0, 1)
+    nan = LAYOUT.pack(b'', 2**32 - 1, 1, *[float('nan'), float('inf'), 1e308] * 3)
+    flat = LAYOUT.pack(b'a', 640, 0, *[1.0] * 9)
+    return [vga + vga, vga + hd, nan + vga, flat + flat, b'']

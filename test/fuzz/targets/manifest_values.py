@@ -20,17 +20,21 @@ from typing import Any
 import torch
 import yaml
 from fuzz.bundle_parts import bundle, check_manifest, real_manifest
-from fuzz.promises import attempt
+from fuzz.promises import attempt, check_refusal
 from fuzz.reading import Provider
+from pydantic import ValidationError
 
-from mm_perception.bundle import MANIFEST, Bundle
+from mm_perception.bundle import MANIFEST, Bundle, Manifest, _brief
+from mm_perception.errors import BundleError
 
 VALUES: tuple[Any, ...] = (
-    *(0, 1, -1, 2, 3, 4, 31, 512, 2**31, 2**62, 2**63 - 1, 0.5, -0.0, 1e-300, 1e300, 1e38),
+    *(0, 1, -1, 2, 3, 4, 31, 512, 2**31, 2**62, 2**63 - 1, 2**100, 0.5, -0.0, 1e-300, 1e300, 1e38),
     *(True, None, '', 'x', '\n', '\x1b[2J', 'unknown', 'Unknown', ' ', 'é' * 300, 'x' * 9000),
     *('../x', '/etc/passwd', '.hidden', 'weights.safetensors', 'manifest.yaml', 'link', 'fifo'),
     *('rgb', 'depth', 'm2', 'sdgm', 'ss_mvae', 'ss_hmvae', 'mnist', 'sum', 'file', 'random'),
     *('vgg16', 'alexnet', 'regnet_y_128gf', 'features', 'fixed', 'full', 'feature', 'none'),
+    *(['', 'b', 'c'], ['a\n', 'b', 'c'], ['a', 'b', 'Unknown']),
+    *({'../x': 'a', 'weights.safetensors': 'a'}, {'rgb': '../x'}),
     *([], {}, [[]], ['a', 'b'], ['a', 'a', 'b'], ['a', 'b', 'c'], [0, 0, 1, 1], [0.1, 1e300]),
     *({'rgb': 512}, {'rgb': 512, 'depth': 2**40}, {'self': 1}, {'training': 4}, {'hidden': 8}),
     *({'hidden': 2**40, 'a': 2**40, 'z': 2**40}, {'hidden': 1, 'a': 1, 'z': 2**62}),
@@ -44,6 +48,11 @@ def target(data: bytes) -> None:
     while source.left:
         path, value = source.choice(places()), source.choice(VALUES)
         _put(content, path, copy.deepcopy(value))
+    try:
+        Manifest.model_validate(content)
+    except ValidationError as error:  # so that most need no file
+        check_refusal(BundleError(_brief(error)))
+        return
     body = json.dumps(content, ensure_ascii=False) + '\n'  # JSON is YAML
     digest = hashlib.sha256(body.encode()).hexdigest()
     _link()
@@ -93,6 +102,5 @@ def _link() -> None:
 
 
 def seeds() -> list[bytes]:
-    """Each place once, and each value once: mutation joins them in any other way."""
-    count = max(len(places()), len(VALUES))
-    return [b'', *(bytes([n % len(places()), n % len(VALUES)]) for n in range(count))]
+    """Each value at each place: mutation joins them."""
+    return [b'', *(bytes([p, v]) for p in range(len(places())) for v in range(len(VALUES)))]

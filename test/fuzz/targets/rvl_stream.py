@@ -63,6 +63,7 @@ def _numbers(stream: bytes):  # noqa: ANN202 - an iterator, or None
 
 
 def seeds() -> list[bytes]:
-    sizes = [struct.pack('<H', n - 1) for n in (5, 3, 12, MOST)]
-    streams = ['0023a123', '00126101', '000000c00200000000000000', '0' * 16]
+    sizes = [struct.pack('<H', n - 1) for n in (5, 3, 3, 12, MOST)]
+    long = '888888b800008088'  # a 3 of twelve nibbles
+    streams = ['0023a123', '00126101', long, '000000c00200000000000000', '0' * 16]
     return [size + bytes.fromhex(stream) for size, stream in zip(sizes, streams, strict=True)]

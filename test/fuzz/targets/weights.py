@@ -36,6 +36,7 @@ def target(data: bytes) -> None:
     head = attempt(lambda: _load_head(path, manifest))
     if head is None:
         return
+    assert all(tensor.isfinite().all() for tensor in head.state_dict().values())
     classifier().bundle = Bundle(path.parent, manifest, head)
     for frames in (PAIR, PAIR[:1], PAIR[1:]):
         said = attempt(lambda frames=frames: classifier().classify(Observation.of(*frames)))
