@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Everything runs in a virtual environment inside the checkout, which the first command makes.
-#   make demo | test | soak | lint | bench | venv | clean        PYTHON=python3.12 chooses another Python
+#   make demo | test | soak | lint | audit | bench | venv | clean        PYTHON=python3.12 chooses another Python
 
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
@@ -19,7 +19,7 @@ endif
 # What is installed as a copy, so that a change asks for installing anew.
 INSTALLED_FILES := package.xml $(shell find $(wildcard config launch resource) -type f)
 
-.PHONY: help demo test soak lint bench venv clean
+.PHONY: help demo test soak lint audit bench venv clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -28,6 +28,7 @@ help:
 	@echo 'make test   lint, then every test'
 	@echo 'make soak   every fault, an hour of frames, and millions of hostile inputs'
 	@echo 'make lint   ruff and mypy'
+	@echo 'make audit  licences and known vulnerabilities of the pins'
 	@echo 'make bench  measure'
 	@echo 'make venv   only install, into .venv'
 	@echo 'make clean  remove what the others made, .venv included'
@@ -42,6 +43,10 @@ lint: venv
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
+
+# What is known of the pinned packages; it says so where nobody can be asked.
+audit: venv
+	@cd test && $(RUN) audit
 
 bench: $(VENV)/.peers
 	@$(RUN) pytest test/benchmark

@@ -96,6 +96,7 @@ setup(
             'catkin_pkg',
             'hypothesis',
             'mypy',
+            'pip-audit',
             'pytest',
             'pytest-benchmark',
             'pytest-timeout',

@@ -63,7 +63,10 @@ def search(
 
     """
     if not any(known.get('vulns') for known in _ask(_KNOWN, *options)):
-        raise NoAnswerError(f'the database does not tell that {_KNOWN} is vulnerable')
+        ((name, pin),) = _KNOWN.items()
+        raise NoAnswerError(
+            f'no database can be asked from here that knows {name} {pin}, which is vulnerable'
+        )
     packages = _ask(pins, *options)
     day, lines = today or date.today(), []  # noqa: DTZ011 - as whoever wrote the date counts
     for package in packages:
