@@ -35,6 +35,7 @@ from training.live.camera import Camera, open_recording
 from training.recordings.storage import open_storage
 
 _LAG = {Modality.RGB: 0, Modality.DEPTH: 5_000_000}  # ns by which an eye's images are later
+_EASE = 0.004  # seconds between the images of a burst, so that each can be taken for the newest
 _MEET = 5.0  # seconds that the node has to find it
 _NAP = 0.005  # seconds between two looks at the orders while nothing is due
 
@@ -132,6 +133,7 @@ class Eye:
     def _flush(self) -> None:
         for message, shot in self._held:
             self._send(message, shot.model_copy(update={'wall': time.time_ns()}))
+            time.sleep(_EASE)
         self._held.clear()
 
     def _send(self, message: Any, shot: Shot) -> None:

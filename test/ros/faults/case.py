@@ -116,8 +116,7 @@ class Case:
         said = self.world.said(labels)
         assert abs(said - len(labels)) <= 1, f'{said} labels were said, {len(labels)} explained'
         assert not finding.broken, '\n'.join(finding.broken)
-        late = [loss.late for loss in finding.losses if loss.late]
-        assert not late, '\n'.join(late)
+        assert not finding.late, '\n'.join(finding.late)
         assert pauses or not finding.pauses, '\n'.join(finding.pauses)
         # More than were meant are those of an eye that the machine kept waiting.
         done = sum(loss.gap.fail_over_ms is not None for loss in finding.losses)

@@ -10,6 +10,7 @@ node waiting in just that time is allowed for, and nothing else.
 from __future__ import annotations
 
 import itertools
+import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ _ON_THE_WAY = 50_000_000  # ns in which an image has arrived, unless nothing is 
 _TOLD = 100_000_000  # ns by which a change of the mode may be told before or after its labels
 _AWAY = 4  # periods without a good image: the sensor is lost, whatever the jitter
 _ALIVE = 2.5  # periods between two good images, at most, of a sensor that is not
+_FEW = 3  # fail-overs
 _PAUSE = 3  # periods that may pass between two labels while a sensor is alive, and the allowance
 
 
@@ -73,6 +75,23 @@ class Finding:
     broken: Sequence[str]
     losses: Sequence[Loss]
     pauses: Sequence[str]
+
+    @property
+    def late(self) -> list[str]:
+        """A line for each fail-over that was too late, and one if most were but for the machine.
+
+        What the machine adds is measured in all threads of the node, of which not each has to be
+        waited for; so it may excuse one fail-over of a few, not the most of them.
+        """
+        lines = [loss.late for loss in self.losses if loss.late]
+        over = [
+            loss.gap.fail_over_ms - loss.allowed_ms
+            for loss in self.losses
+            if loss.gap.fail_over_ms is not None
+        ]
+        if len(over) >= _FEW and statistics.median(over) > 0:
+            lines.append(f'most fail-overs were late: {", ".join(f"{ms:+.0f} ms" for ms in over)}')
+        return lines
 
 
 class Judge:

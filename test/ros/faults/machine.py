@@ -3,9 +3,10 @@
 """How long the machine keeps a process waiting: ``machine.py PID``, a process of its own.
 
 Every 20 ms it tells how late it was woken itself, and how long the process's threads have stood in
-the queue for a processor since (the kernel's own count), in ms: of the three that waited longest,
-as an image passes three, the middleware's, the executor's and the worker's. No deadline can be held
-to that time; whatever takes longer without it is the node's.
+the queue for a processor since (the kernel's own count), in ms: of the two that waited longest, as
+an image passes two on its way in, the middleware's and the executor's, and a deadline two, the
+executor's and the worker's. No promise can be held to that time; what else takes longer is the
+node's.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _TICK = 0.02
-_PASSED = 3  # threads
+_PASSED = 2  # threads
 _SLACK_MS = 0.5  # how late every thread is woken on a calm machine, too
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from judging import Finding, Judge
+from judging import Finding, Judge, Loss
 from machine import Machine
 from orders import Shot
 
 from mm_perception.observation import Modality
 from training.live.events import Label, Mode
+from training.live.judge import Gap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,6 +124,14 @@ def test_fail_over_that_takes_too_long_is_late(takes: float, late: bool) -> None
     assert loss.gap.recovery_ms == pytest.approx(10, abs=0.01)
     assert (loss.late is not None) is late
     assert finding.pauses  # while only one label came from the eye that went on
+
+
+def test_machine_does_not_excuse_most_of_the_fail_overs() -> None:
+    gap = Gap(DEPTH, START, START + PERIOD * 10, 190.0, 180.0, 700.0, 20.0)
+    late, well = Loss(gap, 180.0, 50.0), Loss(gap, 200.0, 50.0)
+    assert not Finding([], [], [late, well, well], []).late
+    (why,) = Finding([], [], [late, well, late], []).late
+    assert why == 'most fail-overs were late: +10 ms, -10 ms, +10 ms'
 
 
 def test_pause_is_seen_only_while_an_eye_is_alive() -> None:
