@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from mm_perception import plain_yaml
 from mm_perception.errors import SettingsError
 from training.config import config_folders
 from training.paper.digits.warp import Warp
@@ -60,8 +61,8 @@ def read_digits_recipe(name: str, epochs: int | None = None) -> DigitsRecipe:
     """
     path = _find(name)
     try:
-        content = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = plain_yaml.load(path)
+    except (OSError, yaml.YAMLError) as error:
         raise SettingsError(f'recipe {path}: {" ".join(str(error).split())}') from error
     if not isinstance(content, dict):
         raise SettingsError(f'recipe {path}: must be a mapping of settings')
