@@ -22,7 +22,9 @@ import playable
 from case import Case
 from ledger import Ledger
 from orders import RATE
+from outside import NodeProcess, Outside
 from rich.console import Console
+from trial import Trial
 from world import Operator, World, running_world
 
 _LEDGER = pytest.StashKey[Ledger]()
@@ -37,6 +39,14 @@ def ledger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     given = os.environ.get('MM_PERCEPTION_FAULTS')
     stash[_FOLDER] = Path(given) if given else tmp_path_factory.mktemp('faults')
     return stash.setdefault(_LEDGER, Ledger())
+
+
+@pytest.fixture(scope='session')
+def ledger_folder(request: pytest.FixtureRequest, ledger: Ledger) -> Path:  # noqa: ARG001 - whose it is
+    """Where the ledger's files go, and what else is measured."""
+    folder = request.config.stash[_FOLDER]
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope='session')
@@ -62,6 +72,12 @@ def case(world: World, ledger: Ledger) -> Case:
     world.mend()
     world.wait_until_well()
     return Case(world, ledger)
+
+
+@pytest.fixture
+def trial(outside: Outside, perception: NodeProcess, ledger: Ledger, tmp_path: Path) -> Trial:
+    """Do something to the node that all tests share; every label meanwhile is looked at."""
+    return Trial(outside, perception.process.pid, ledger, tmp_path)
 
 
 def pytest_terminal_summary(
