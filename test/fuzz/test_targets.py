@@ -13,6 +13,8 @@ from fuzz.mutation import mutated
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.filterwarnings('ignore')  # libraries': the product's are told apart
+
 REGRESSIONS = Path(__file__).parent / 'regressions'
 
 INPUTS = {

@@ -32,7 +32,7 @@ FORMATS = (
     '32FC1; compressedDepth rvl',
 )
 DEPTH_FROM = 4
-PNG, JPEG = b'\x89PNG\r\n\x1a\n', b'\xff\xd8'
+PNG, JPEG, JPEG_END = b'\x89PNG\r\n\x1a\n', b'\xff\xd8', b'\xff\xd9'
 QUANTISATION = struct.pack('<iff', 0, 10100, -1009)
 
 
@@ -50,21 +50,22 @@ def target(data: bytes) -> None:
     if frame is None:
         return
     check_frame(frame)
-    assert frame.image.shape[:2] == announced(payload)
-    assert b'IEND' in payload or b'\xff\xd9' in payload or 'rvl' in message.format
-    if payload[:2] == JPEG:  # each bit a block of 8x8 at the most
-        assert frame.image[:, :, 0].size <= 8 * 64 * len(payload)
+    body = payload[12:] if 'compressedDepth' in message.format else payload
+    assert frame.image.shape[:2] == announced(body)
+    if body[:2] == JPEG:
+        assert JPEG_END in body
+        assert frame.image.size // 3 <= 8 * 64 * len(body)  # each bit a block of 8x8 at the most
+    assert body[:8] != PNG or b'IEND' in body
     classify(frame)
 
 
-def announced(payload: bytes) -> tuple[int, int]:
+def announced(body: bytes) -> tuple[int, int]:
     """Height and width of a PNG or RVL as its header has them; of a JPEG as OpenCV reads them."""
-    if payload[:8] == PNG or payload[12:20] == PNG:
-        start = payload.index(PNG) + 16
-        return struct.unpack('>II', payload[start : start + 8])[::-1]
-    if payload[:2] == JPEG:
-        return cv2.imdecode(np.frombuffer(payload, np.uint8), cv2.IMREAD_GRAYSCALE | 128).shape
-    return struct.unpack('<II', payload[12:20])[::-1]
+    if body[:8] == PNG:
+        return struct.unpack('>II', body[16:24])[::-1]
+    if body[:2] == JPEG:
+        return cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_GRAYSCALE | 128).shape
+    return struct.unpack('<II', body[:8])[::-1]
 
 
 def png_of(width: int, height: int, bits: int = 16, colour: int = 0, body: bytes = b'') -> bytes:
