@@ -206,7 +206,7 @@ def _reader(file: Path, stack: ExitStack, notes: list[str]) -> Reader:
     if path.suffix == '.db3':
         database = _checkpointed(path, stack, notes)
         _refuse_programs(database)
-        return Rosbag2Reader(database)
+        return Rosbag2Reader(_plainly_named(database, stack))
     patient, lost = mended(path)
     if lost is not None:
         notes.append(f'{file}: the recorder did not finish this file; {lost} bytes at its end lost')
@@ -259,6 +259,15 @@ def _checkpointed(file: Path, stack: ExitStack, notes: list[str]) -> Path:
         connection.close()
     notes.append(f'{file}: the recorder did not close it; {sidecars[0].name} was read too')
     return folder / file.name
+
+
+def _plainly_named(file: Path, stack: ExitStack) -> Path:
+    """Give the file a name that rosbags can put into a URI, which it does without quoting."""
+    if not {'%', '?', '#'} & {*str(file)}:
+        return file
+    link = _temporary_folder(stack) / 'recording.db3'
+    link.symlink_to(file.resolve())
+    return link
 
 
 def _refuse_programs(file: Path) -> None:

@@ -51,6 +51,10 @@ def target(data: bytes) -> None:
         return
     check_frame(frame)
     body = payload[12:] if 'compressedDepth' in message.format else payload
+    if 'compressedDepth rvl' in message.format:
+        assert frame.image.shape == struct.unpack('<II', body[:8])[::-1]
+        classify(frame)
+        return
     assert frame.image.shape[:2] == announced(body)
     if body[:2] == JPEG:
         assert JPEG_END in body
@@ -60,12 +64,10 @@ def target(data: bytes) -> None:
 
 
 def announced(body: bytes) -> tuple[int, int]:
-    """Height and width of a PNG or RVL as its header has them; of a JPEG as OpenCV reads them."""
+    """Height and width of a PNG as its header has them; of a JPEG as OpenCV reads them."""
     if body[:8] == PNG:
         return struct.unpack('>II', body[16:24])[::-1]
-    if body[:2] == JPEG:
-        return cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_GRAYSCALE | 128).shape
-    return struct.unpack('<II', body[:8])[::-1]
+    return cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_GRAYSCALE | 128).shape
 
 
 def png_of(width: int, height: int, bits: int = 16, colour: int = 0, body: bytes = b'') -> bytes:

@@ -251,3 +251,9 @@ def test_database_that_computes_what_it_holds_is_refused(tmp_path: Path, table: 
     database.close()
     with pytest.raises(RecordingError, match='its tables are no recording'):
         stamps(file)
+
+
+@pytest.mark.parametrize('folder', ['50%41', 'what?', 'mug #1'])
+def test_folder_may_have_any_name(tmp_path: Path, whole: dict[str, Path], folder: str) -> None:
+    shutil.copytree(whole['sqlite3'], tmp_path / folder / 'mug_1')
+    assert stamps(tmp_path / folder) == EXPECTED
