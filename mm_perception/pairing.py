@@ -42,7 +42,7 @@ class Pairing:
             modality: deque(maxlen=_HISTORY) for modality in sensors
         }
         self._arrivals: WeakKeyDictionary[Frame, int] = WeakKeyDictionary()
-        self._single: Frame | None = None  # the last that went out alone
+        self._singles: dict[Modality, Frame] = {}  # the last of each that went out alone
         self._last_out: int | None = None  # when the last observation went out
         self._apart: float | None = None  # seconds between stamps that never come together
 
@@ -88,11 +88,11 @@ class Pairing:
         if not usable or (len(usable) == len(self.sensors) and not self._never_pairs(now)):
             return None
         frames = self._frames[usable[0]]
-        if not frames or frames[-1] is self._single:
+        if not frames or frames[-1] is self._singles.get(usable[0]):
             return None
-        self._single = frames[-1]
+        self._singles[usable[0]] = frames[-1]
         self._last_out = now
-        return Observation.of(self._single)
+        return Observation.of(frames[-1])
 
     def _usable(self, now: int) -> list[Modality]:
         """The modalities that labels can be made of; of sensors that never pair only the first."""

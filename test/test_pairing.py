@@ -241,3 +241,15 @@ def test_frames_in_any_order_never_pair_across_the_slop(rgb: list[int], depth: l
     for _, seen in play(joint, events):
         if seen.mode == 'rgbd':
             assert seen.frames[DEPTH].stamp - seen.frames[RGB].stamp == MS
+
+
+def test_no_frame_goes_out_alone_twice() -> None:
+    # The stamps never come together; then RGB comes and goes twice between two frames of depth.
+    joint = pairing()
+    slow = stream(DEPTH, *range(12), period=NS, offset=9 * NS, lag=2 * MS - 9 * NS)
+    bursts = [n * NS + part * MS for n in range(6, 12) for part in (200, 600)]
+    quick = [e for start in bursts for e in stream(RGB, *range(5), offset=start)]
+    out = play(joint, slow + stream(RGB, *range(180)) + quick, 12 * NS)
+    singles = [seen.frames[DEPTH] for _, seen in out if seen.mode == 'depth']
+    assert len(singles) > 3
+    assert len(set(singles)) == len(singles)
