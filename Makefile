@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Everything runs in a virtual environment inside the checkout, which the first command makes.
-#   make demo | test | soak | lint | audit | bench | venv | clean        PYTHON=python3.12 chooses another Python
+#   make demo | test | faults | soak | lint | audit | bench | venv | clean        PYTHON=python3.12 chooses another Python
 
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
+MINUTES ?= 60
 RUN := $(VENV)/bin/python -m
 
 # The environment of ROS is the virtual environment's own, whatever ROS the shell has sourced:
@@ -19,14 +20,15 @@ endif
 # What is installed as a copy, so that a change asks for installing anew.
 INSTALLED_FILES := package.xml $(shell find $(wildcard config launch resource) -type f)
 
-.PHONY: help demo test soak lint audit bench venv clean
+.PHONY: help demo test faults soak lint audit bench venv clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo   simulate, train, and watch the node lose a sensor and come back'
 	@echo 'make test   lint, then every test'
-	@echo 'make soak   every fault, an hour of frames, and millions of hostile inputs'
+	@echo 'make faults every fault that we can make, and a table of what became of it (15 minutes)'
+	@echo 'make soak   the same, an hour of frames, and MINUTES=60 of hostile inputs'
 	@echo 'make lint   ruff and mypy'
 	@echo 'make audit  licences and known vulnerabilities of the pins'
 	@echo 'make bench  measure'
@@ -43,6 +45,15 @@ lint: venv
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
+
+# The table, as a CSV file and a picture too, goes to .faults.
+faults: venv
+	@MM_PERCEPTION_FAULTS=.faults $(RUN) pytest --long test/ros/faults \
+	    --ignore=test/ros/faults/test_endurance.py
+
+soak: venv $(VENV)/.atheris
+	@MM_PERCEPTION_FAULTS=.faults $(RUN) pytest --long test/ros/faults
+	@$(VENV)/bin/python test/fuzz/campaign.py --minutes $(MINUTES)
 
 # What is known of the pinned packages; it says so where nobody can be asked.
 audit: venv
@@ -72,6 +83,11 @@ $(VENV)/.peers: $(VENV)/.package test/benchmark/requirements.txt
 	    --constraint constraints.txt --requirement test/benchmark/requirements.txt \
 	    && touch $@ || echo 'Pixyz and Pyro are not installed: the benchmarks go without them' >&2
 
+# Guides the fuzzing by coverage; without, it goes by what the product says.
+$(VENV)/.atheris: $(VENV)/.package
+	@$(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt atheris \
+	    && touch $@ || echo 'atheris is not installed: the fuzzing goes on unguided' >&2
+
 # The package itself: its code is used where it lies, but launch files, settings and executables are
 # copied to where ROS looks for them.
 $(VENV)/.package: $(VENV)/.libraries setup.cfg $(INSTALLED_FILES)
@@ -79,6 +95,6 @@ $(VENV)/.package: $(VENV)/.libraries setup.cfg $(INSTALLED_FILES)
 	@touch $@
 
 clean:
-	rm -rf .venv .demo build install log *.egg-info \
+	rm -rf .venv .demo .faults build install log *.egg-info \
 	    .hypothesis .mypy_cache .pytest_cache .ruff_cache .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
