@@ -18,11 +18,12 @@ pytestmark = pytest.mark.filterwarnings('ignore')  # libraries': the product's a
 REGRESSIONS = Path(__file__).parent / 'regressions'
 
 INPUTS = {
-    **dict.fromkeys(targets.NAMES, 3500),
-    **dict.fromkeys(('camera_info', 'pairing', 'washington_trials'), 1500),
-    **dict.fromkeys(('bag_db3', 'bag_mcap', 'bag_ros1'), 400),
+    **dict.fromkeys(targets.NAMES, 2800),
+    **dict.fromkeys(('camera_info', 'washington_trials'), 1500),
+    **dict.fromkeys(('bag_db3', 'bag_mcap', 'bag_ros1'), 300),
     **dict.fromkeys(('manifest_text', 'weights'), 100),
     'manifest_values': 500,
+    'pairing': 1000,
     **dict.fromkeys(('bag_metadata', 'camera_preset', 'recipe'), 200),
 }
 """How many each target gets: as many in a second or two as its parser lets through."""
