@@ -119,6 +119,7 @@ class Watch:
         self.fault: Exception | None = None
         self._classifier, self._clock, self._said, self._failed = classifier, clock, said, failed
         self._sensors = {m: SensorHealth(m, health) for m in classifier.modalities}
+        self._well = list(self._sensors.values())  # as ``poll`` found them
         self._pairing = Pairing(pairing, self._sensors)
         self._arrivals: WeakKeyDictionary[Frame, tuple[int, float]] = WeakKeyDictionary()
         self._newest: dict[Modality, Frame] = {}
@@ -165,12 +166,16 @@ class Watch:
         """
         now = self._clock()
         self._submit(self._pairing.poll(now), now)
+        self._well = [sensor for sensor in self._sensors.values() if not sensor.is_lost(now)]
         return self._pairing.mode(now) if self._begun else NO_MODE
 
     def rest(self) -> float | None:
-        """Seconds until a sensor is lost, if no image comes; None when all are lost already."""
+        """Seconds until a sensor is lost, if no image comes; None when ``poll`` found all lost.
+
+        It is 0 when one has been lost since ``poll``: nobody has been told of that yet.
+        """
         now = self._clock()
-        ends = [s.deadline(now) - now for s in self._sensors.values() if not s.is_lost(now)]
+        ends = [max(sensor.deadline(now) - now, 0) for sensor in self._well]
         return min(ends) / NS if ends else None
 
     def lost(self) -> str:

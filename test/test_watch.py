@@ -218,8 +218,20 @@ def test_it_tells_when_to_look_up_next(robot: Robot) -> None:
     robot.now += PERIOD
     assert robot.watch.rest() == pytest.approx(1 / 30 + 0.02, abs=1e-3)
     robot.now += NS
-    assert robot.watch.rest() is None
     assert robot.watch.poll() == 'none'
+    assert robot.watch.rest() is None
+
+
+def test_sensors_that_are_lost_just_after_a_look_are_looked_up_again(robot: Robot) -> None:
+    for count in range(1, 6):
+        robot.see(RGB, DEPTH)
+        robot.wait_for(count)
+    robot.now += 86_000_000
+    assert robot.watch.poll() == 'rgbd'
+    robot.now += 1_000_000  # before anybody asks when to look up next
+    assert robot.watch.rest() == 0
+    assert robot.watch.poll() == 'none'
+    assert robot.watch.rest() is None
 
 
 def test_a_clock_that_is_set_back_does_not_stop_the_labels(robot: Robot) -> None:
