@@ -1,6 +1,6 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Lifecycle transitions that say why they went wrong, whoever asked for them."""
+"""Lifecycle transitions and services that say why they went wrong, whoever asked for them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
+from rcl_interfaces.msg import SetParametersResult
+from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from rclpy.impl.implementation_singleton import rclpy_implementation as ros
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from mm_perception.errors import MMPerceptionError
 
 _Node = TypeVar('_Node', bound='AnsweringNode')
+_Service = Callable[[Any, Any], Any]
 _Transition = Callable[[_Node, LifecycleState], TransitionCallbackReturn]
+
+
+_THROTTLE = 5.0  # seconds between two log lines about requests that are refused
 
 
 def answers(transition: _Transition[_Node]) -> _Transition[_Node]:
@@ -38,7 +44,7 @@ def answers(transition: _Transition[_Node]) -> _Transition[_Node]:
 
 
 class AnsweringNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
-    """A node whose transitions answer, the impossible ones, too."""
+    """A node whose transitions answer, the impossible ones, too, and that no request ends."""
 
     refusal: str | None = None
     """Why the last transition went wrong."""
@@ -54,6 +60,24 @@ class AnsweringNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
         label: str = self._state_machine.current_state[1]  # rclpy tells it to services alone
         return label
 
+    def create_service(self, kind: Any, name: str, callback: _Service, **settings: Any) -> Any:
+        """Create a service, as rclpy does, that refuses what its callback cannot bear.
+
+        rclpy's own services of parameters are among them: a parameter of a type that there is not
+        would end the process.
+        """
+
+        @wraps(callback)
+        def surviving(request: Any, response: Any) -> Any:
+            try:
+                return callback(request, response)
+            except Exception as error:  # noqa: BLE001 - whatever anybody on the network sends
+                why = f'{type(error).__name__}: {error}'
+                self.get_logger().error(f'{name} refused: {why}', throttle_duration_sec=_THROTTLE)
+                return _refusal(request, response, why)
+
+        return super().create_service(kind, name, surviving, **settings)
+
     # rclpy's private method is overridden: before Kilted an illegal request ends the process.
     def _LifecycleNodeMixin__on_change_state(self, request: Any, response: Any) -> Any:  # noqa: N802 - rclpy's name
         try:
@@ -63,3 +87,13 @@ class AnsweringNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
             self.get_logger().error(f'transition {asked}: not possible, the node is {self.label}')
             response.success = False
             return response
+
+
+def _refusal(request: Any, response: Any, why: str) -> Any:
+    """Answer with the reason where the service has a place for it, for whatever was not done."""
+    if isinstance(response, SetParametersAtomically.Response):
+        response.result = SetParametersResult(reason=why)
+    elif isinstance(response, SetParameters.Response):
+        left = len(request.parameters) - len(response.results)
+        response.results = [*response.results, *[SetParametersResult(reason=why)] * left]
+    return response
