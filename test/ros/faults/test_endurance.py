@@ -74,7 +74,7 @@ class Ear:
     pictures: int = 0
     replaced: int = 0
     broken: list[str] = field(default_factory=list)
-    _last: int = 0
+    _last: tuple[int, str] = 0, ''
 
     @property
     def taken(self) -> int:
@@ -87,9 +87,10 @@ class Ear:
         mode = values['mode']
         if len(stamps) != 1 + (mode == 'rgbd') or max(stamps) - min(stamps) > SLOP:
             self.broken.append(f'{mode} of {stamps}')
-        if max(stamps) <= self._last:
+        # One image may be labelled alone, and again with its partner that came late.
+        if max(stamps) < self._last[0] or (max(stamps), mode) == self._last:
             self.broken.append(f'{mode} of {stamps} after {self._last}')
-        self._last = max(stamps)
+        self._last = max(stamps), mode
         self.labels.append((self.taken, time.time_ns(), float(values['latency_ms']), mode))
 
     def on_picture(self, _: Any) -> None:
