@@ -39,6 +39,7 @@ _NVIDIA = (
 # Packages whose metadata names no licence, or one that is not above: what it is, and why it passes.
 PACKAGES = {
     'apsw': 'Its LICENSE is that of zlib, or any that the OSI approves, as its metadata says.',
+    'atheris': 'Apache-2.0, as its LICENSE says; its metadata names none.',
     'docutils': 'Public domain, BSD-2-Clause and, for an Emacs mode that is not installed, GPL.',
     'embreex': 'Its metadata holds the whole text of BSD-2-Clause.',
     'ros-fastcdr': 'Apache-2.0; its metadata names only the file with the text.',
