@@ -46,6 +46,7 @@ def test_nothing_is_said_while_both_eyes_are_lost(case: Case) -> None:
     with case.of('sensor', 'both silent', 'mode none, no label; back with the first pair'):
         case.world.order(silent=True)
         case.world.wait_for_mode('none')
+        time.sleep(0.5)  # what was under way has come
         quiet = time.time_ns()
         time.sleep(1.0)
         assert not case.world.labels(quiet)

@@ -97,6 +97,7 @@ def test_nothing_is_said_while_both_eyes_show_nothing(case: Case) -> None:
         case.world.order(RGB, picture='black')
         case.world.order(DEPTH, picture='zero')
         case.world.wait_for_mode('none')
+        time.sleep(0.5)  # what was under way has come
         quiet = time.time_ns()
         time.sleep(1.0)
         assert not case.world.labels(quiet)
