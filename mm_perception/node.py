@@ -225,7 +225,7 @@ class PerceptionNode(AnsweringNode):
         return value
 
     def _on_parameters(self, changes: list[Any]) -> SetParametersResult:
-        ours = {c.name: c.value for c in changes if c.name in self._values}
+        ours = {c.name: c.value for c in changes if c.name in ('', *self._values)}  # rclpy takes ''
         try:
             self._values = parameters.changed(self._values, ours, self.state)
         except SettingsError as error:
