@@ -74,9 +74,14 @@ class Asker(Hands):
         return self._change.call_async(request)
 
 
+@pytest.fixture(scope='module')
+def askers(everything_outside: Outside, perception: NodeProcess) -> list[Asker]:  # noqa: ARG001 - whom they ask
+    return [Asker(everything_outside.node) for _ in range(2)]
+
+
 @pytest.fixture
-def asker(outside: Outside) -> Asker:
-    return Asker(outside.node)
+def asker(askers: list[Asker]) -> Asker:
+    return askers[0]
 
 
 def listens(outside: Outside) -> int:
@@ -239,9 +244,8 @@ def hearing_transitions(outside: Outside) -> Iterator[list[tuple[str, str]]]:
 
 @pytest.mark.parametrize('each', [15, pytest.param(150, marks=LONG)])
 def test_two_who_ask_at_the_same_time_are_served_one_after_the_other(
-    trial: Trial, outside: Outside, each: int
+    trial: Trial, outside: Outside, askers: list[Asker], each: int
 ) -> None:
-    askers = [Asker(outside.node) for _ in range(2)]
     made: list[str] = []
 
     def ask(asker: Asker, seed: int) -> None:
