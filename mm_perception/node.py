@@ -355,7 +355,8 @@ def run(args: list[str] | None = None) -> int:
 
     def interrupt(number: int, _: object) -> None:
         signals.append(number)
-        raise KeyboardInterrupt
+        if len(signals) == 1:
+            raise KeyboardInterrupt
 
     # rclpy's own handlers wake the executor and then call these, so that a signal interrupts the
     # loading of a model too. Python has it so for SIGINT alone, and not in a shell's background.
@@ -379,8 +380,7 @@ def run(args: list[str] | None = None) -> int:
             print(f'mm_perception: {" ".join(str(error).split())}', file=sys.stderr)  # noqa: T201 - for whoever started it
             return 2
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: None)  # impatience must not cut the ending short
+        signals.append(0)  # impatience must not cut the ending short
         if node is not None:
             node.close()
         rclpy.try_shutdown()
