@@ -390,8 +390,8 @@ def run(args: list[str] | None = None) -> int:
 def main() -> None:
     """Run the node as a process of its own."""
     code = run()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # a daemon may have closed them
+        stream.flush()
     # All is closed; taking torch down, too, would take a small machine seconds.
     os._exit(code)
 
