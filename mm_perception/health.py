@@ -191,7 +191,7 @@ class SensorHealth:
             # It was lost before the clock was set back, and stays so until its next good frame.
             self._last_good = self._since = now - round(self.timeout * NS) - 1
         elif self._last_good is not None:
-            self._last_good = now
+            self._last_good = self._since = now  # both, or the next look sees another jump
         else:
             self._since = now
         self._arrivals.clear()

@@ -258,3 +258,11 @@ def test_any_stamps_and_times_give_an_answer(times: list[tuple[int, int]]) -> No
         assert status.level in {'ok', 'warn', 'error', 'stale'}
         assert status.rate >= 0
         assert sensor.period > 0
+
+
+def test_two_looks_after_the_clock_was_set_back_see_the_same() -> None:
+    sensor = SensorHealth(Modality.RGB)
+    assert not sensor.is_lost(100 * NS)  # the wait for the first frame begins
+    for i in range(12):
+        assert sensor.inspect(rgb(i * PERIOD), 100 * NS + i * PERIOD) is None
+    assert [sensor.is_lost(50 * NS) for _ in range(3)] == [False, False, False]
