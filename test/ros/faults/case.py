@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from world import World
 
 _BEFORE = 5 * 10**9  # ns: the images that the first labels may be of
+_BUSY = 0.2  # of the time that the machine kept the node waiting: none to measure on
 _ECHO = 0.1  # seconds in which what was told last is read
 
 
@@ -39,6 +40,20 @@ class Case:
     ledger: Ledger
     start: int = 0
     finding: Finding = field(default_factory=lambda: Finding((), (), (), ()))
+
+    def begin(self) -> Case:
+        """Wait until all is well; whatever was done before."""
+        self.world.mend()
+        self.world.wait_until_well()
+        self.start = time.time_ns()
+        return self
+
+    @property
+    def is_fair(self) -> bool:
+        """Whether the machine let the node work since the beginning."""
+        now = time.time_ns()
+        waited = self.world.machine.kept_waiting_ms(self.start, now) * 1e6
+        return waited < _BUSY * (now - self.start)
 
     @contextmanager
     def of(
@@ -70,7 +85,7 @@ class Case:
         labels = self.world.labels(self.start - _BEFORE)
         judge = Judge(shots, self.world.modes(), self.world.machine)
         self.finding = judge.find(labels, self.start, end)
-        self.ledger.add(self._row(group, fault, promise))
+        self.ledger.replace(self._row(group, fault, promise))
         try:
             self._check(losses, pauses=pauses)
         except AssertionError as error:

@@ -30,6 +30,7 @@ from world import Operator, World, running_world
 _LEDGER = pytest.StashKey[Ledger]()
 _FOLDER = pytest.StashKey[Path]()
 _WIDTH = 150
+_AGAIN = 2  # times that a busy machine gets another chance
 
 
 @pytest.fixture(scope='session')
@@ -69,15 +70,37 @@ def operator(world: World) -> Iterator[Operator]:  # noqa: ARG001 - the node who
 @pytest.fixture
 def case(world: World, ledger: Ledger) -> Case:
     """Break something in its ``with`` statement; every label is judged at its end."""
-    world.mend()
-    world.wait_until_well()
-    return Case(world, ledger)
+    return Case(world, ledger).begin()
 
 
 @pytest.fixture
 def trial(outside: Outside, perception: NodeProcess, ledger: Ledger, tmp_path: Path) -> Trial:
     """Do something to the node that all tests share; every label meanwhile is looked at."""
     return Trial(outside, perception.process.pid, ledger, tmp_path)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Do a case again that went wrong while the machine kept the node waiting."""
+    case = pyfuncitem.funcargs.get('case')
+    if not isinstance(case, Case):
+        return None
+    for _ in range(_AGAIN):
+        if _succeeds(pyfuncitem, case):
+            return True
+        case.begin()
+    return None  # this time as any test
+
+
+def _succeeds(test: pytest.Function, case: Case) -> bool:
+    """Do a case; its failure counts if the machine let the node work meanwhile."""
+    try:
+        test.obj(**{name: test.funcargs[name] for name in test._fixtureinfo.argnames})
+    except AssertionError:
+        if case.is_fair:
+            raise
+        return False
+    return True
 
 
 def pytest_terminal_summary(

@@ -165,7 +165,11 @@ class Judge:
                 (shot.fresh for shot in self.good[modality]),
                 key=lambda wall: abs(label.sent - round(age * _MS) - wall),
             )
-            jitter = self.machine.kept_waiting_ms(new, new + _ON_THE_WAY)
+            # What it waited during the inference is in that already.
+            jitter = max(
+                self.machine.kept_waiting_ms(new, new + _ON_THE_WAY),
+                self.machine.kept_waiting_ms(new, label.sent) - label.inference_ms,
+            )
             allowed = self._timeout_ms(modality, new) + ALLOWANCE_MS + label.inference_ms
             if age > allowed + jitter:
                 return f'{modality} was {age:.0f} ms old, {allowed:.0f} + {jitter:.0f} are allowed'

@@ -38,6 +38,13 @@ def test_table_says_its_form_and_mean_and_worst_of_each_fault_and_of_all() -> No
     assert text.index('depth is unplugged') < text.index('rgb is black') < text.index('cut short')
 
 
+def test_row_of_another_attempt_takes_the_place_of_the_first() -> None:
+    kept = filled()
+    kept.replace(Row('image', 'rgb is black', 'depth goes on', 7))
+    assert len(kept.rows) == len(ROWS)
+    assert [row.labels for row in kept.rows if row.group == 'image'] == [7]
+
+
 def test_csv_holds_every_row_with_its_figures(tmp_path: Path) -> None:
     filled().write(tmp_path / 'faults.csv')
     with (tmp_path / 'faults.csv').open() as file:

@@ -162,5 +162,6 @@ def test_simulated_time_that_is_paused_loses_no_sensor(case: Case, operator: Ope
         assert case.world.mode() == 'rgbd'
         simulated.offset -= time.time_ns() - paused
         simulated.running.set()
+        time.sleep(0.1)  # no image belongs to those of before
         case.world.order(offset=simulated.offset / NS)
         case.world.wait_until_well()

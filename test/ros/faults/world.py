@@ -176,16 +176,6 @@ class World:
             if isinstance(event, Label) and event.wall >= start and mode in (None, event.mode)
         ]
 
-    def next_shot(self, modality: Modality) -> int:
-        """Wait until an eye sends; return when it does."""
-        count = len(self.shots)
-
-        def sent() -> list[int]:
-            return [shot.wall for shot in self.shots[count:] if shot.modality is modality]
-
-        until(sent, f'an image from {modality}')
-        return sent()[0]
-
     def said(self, labels: Sequence[Label]) -> int:
         """How many labels came on the topic that robots listen to, in the time of these."""
         start, end = (labels[0].wall, labels[-1].wall) if labels else (0, 0)
