@@ -206,7 +206,7 @@ def check(name: str, value: object) -> Value:
 
 def unknown(name: str) -> str:
     """Say that there is no such parameter, and which one may have been meant."""
-    near = difflib.get_close_matches(name, BY_NAME, n=1)
+    near = difflib.get_close_matches(str(name), BY_NAME, n=1)  # YAML names things with numbers, too
     return (
         f'there is no such parameter; did you mean {near[0]}?'
         if near

@@ -90,6 +90,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_its_own_reason(tmp_path: Pat
         ('{remappings: {}, parameters: 3}', '`parameters` gives values'),
         ('{remappings: {}, parameters: {slop: far}}', "parameter slop: 'far' is refused"),
         ('{remappings: {}, parameters: {slopp: 1}}', 'parameter slopp: there is no such'),
+        ('{remappings: {}, parameters: {3: 1}}', 'parameter 3: there is no such'),
     ],
 )
 def test_a_file_that_is_no_preset_is_refused_in_one_line(
