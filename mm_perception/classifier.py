@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -69,10 +70,11 @@ class Classifier:
         settings = self.bundle.manifest.pipeline
         if backbone_weights is not None:
             weights = {m: weights.get(m, backbone_weights) for m in settings.modalities}
-        self.pipeline = Pipeline(settings, weights)
+        self.pipeline, self._weights = Pipeline(settings, weights), weights
         on_gpu = device == 'cuda' or (device == 'auto' and torch.cuda.is_available())
         self._wanted = torch.device('cuda' if on_gpu else 'cpu')
         self.fault: str | None = None
+        self._lost: str | None = None  # why the GPU is not used any more
         self.settings = ClassifierSettings()
 
     @property
@@ -92,7 +94,7 @@ class Classifier:
 
     def warm_up(self) -> None:
         """Move to the device and run every mode once, so that the first label is not late."""
-        self.fault = None
+        self.fault = self._lost
         self._move(self._wanted)
         size = self.pipeline.settings.preprocessing.size
         blank = np.zeros((size, size, 3), np.uint8)
@@ -101,8 +103,9 @@ class Classifier:
 
     def close(self) -> None:
         """Give the device's memory back."""
-        self._move(torch.device('cpu'))
-        if torch.cuda.is_available():
+        with suppress(BundleError):  # which warm_up tells of
+            self._move(torch.device('cpu'))
+        if self._wanted.type == 'cuda':
             torch.cuda.empty_cache()
 
     def classify(
@@ -166,14 +169,34 @@ class Classifier:
             self.bundle.head.to(device)
         except torch.OutOfMemoryError as error:
             self._fall_back(error)
+        except RuntimeError as error:
+            self._leave_gpu(error)
 
     def _or_on_cpu(self, action: Callable[[], T]) -> T:
-        """Do it; when the GPU has no memory for it, move to the CPU for good and do it there."""
+        """Do it; when the GPU cannot, move to the CPU for good and do it there."""
         try:
             return action()
         except torch.OutOfMemoryError as error:
             self._fall_back(error)
+        except RuntimeError as error:
+            self._leave_gpu(error)
         return action()
+
+    def _leave_gpu(self, error: RuntimeError) -> None:
+        """Read the bundle anew, for the CPU: what lies on a GPU that is lost is lost with it."""
+        why = str(error).partition('\n')[0]
+        if not any(whose in why for whose in ('CUDA error', 'cuDNN error')):
+            raise error  # a bug
+        bundle = Bundle.load(self.bundle.path)
+        if bundle.manifest != self.bundle.manifest:
+            raise BundleError(
+                f'{bundle.path}: another bundle by now, and the GPU with the one before is lost '
+                f'({why}); clean up and configure'
+            ) from error
+        self.pipeline = Pipeline(self.pipeline.settings, self._weights)
+        self.bundle, self._wanted = bundle, torch.device('cpu')
+        self._lost = f'the GPU is lost ({why}): running on the CPU; check the GPU, restart the node'
+        self.fault = self._lost
 
     def _fall_back(self, error: torch.OutOfMemoryError) -> None:
         self.fault = (
