@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from judging import Finding, Judge
@@ -64,6 +64,7 @@ class Case:
         *,
         losses: int = 0,
         pauses: bool = False,
+        timed: bool = True,
     ) -> Iterator[None]:
         """Judge all that the node says from here until it labels from both eyes again.
 
@@ -73,6 +74,8 @@ class Case:
             promise: What the node does all the same.
             losses: How often at least a sensor is lost, and done without.
             pauses: Whether labels may stay out, as the node is not to label meanwhile.
+            timed: Whether fail-overs and recoveries go into the row. Not where an eye only pauses
+                while it learns its orders, or sends what fits to nothing.
 
         """
         self.start = time.time_ns()
@@ -85,7 +88,8 @@ class Case:
         labels = self.world.labels(self.start - _BEFORE)
         judge = Judge(shots, self.world.modes(), self.world.machine)
         self.finding = judge.find(labels, self.start, end)
-        self.ledger.replace(self._row(group, fault, promise))
+        row = self._row(group, fault, promise)
+        self.ledger.replace(row if timed else _untimed(row))
         try:
             self._check(losses, pauses=pauses)
         except AssertionError as error:
@@ -140,3 +144,7 @@ class Case:
         assert done >= losses / 2, f'{done} fail-overs, {losses} were meant: {finding.losses}'
         back = sum(loss.gap.recovery_ms is not None for loss in finding.losses)
         assert back >= losses, f'not back from every loss: {finding.losses}'
+
+
+def _untimed(row: Row) -> Row:
+    return replace(row, fail_over_ms=(), allowed_ms=None, recovery_ms=(), jitter_ms=None)

@@ -40,7 +40,7 @@ def draw(rows: Sequence[Row], path: Path, title: str) -> None:
     axes.set_ylim(-0.6, len(shown) - 0.4)
     axes.set_xlim(left=0)
     axes.set_xlabel('ms')
-    axes.set_title(title, loc='left', size=9)
+    axes.set_title(title.replace('; ', '\n', 1), loc='left', size=9)
     axes.spines[['top', 'right', 'left']].set_visible(False)
     axes.tick_params(axis='y', length=0)
     figure.savefig(path, dpi=110)

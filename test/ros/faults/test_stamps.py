@@ -51,7 +51,9 @@ def test_stamps_that_can_be_understood_are_labelled_from_both(
     changed: tuple[Modality, ...],
     orders: dict[str, Any],
 ) -> None:
-    with case.of('stamps', request.node.callspec.id, 'labels from both again in 8 periods'):
+    with case.of(
+        'stamps', request.node.callspec.id, 'labels from both again in 8 periods', timed=False
+    ):
         case.world.order(*changed, **orders)
         time.sleep(SETTLE)
         settled = time.time_ns()
@@ -63,7 +65,9 @@ def test_stamps_that_can_be_understood_are_labelled_from_both(
 def test_images_that_never_come_together_are_labelled_from_rgb_alone(
     case: Case, request: pytest.FixtureRequest, changed: Modality, orders: dict[str, Any]
 ) -> None:
-    with case.of('stamps', request.node.callspec.id, 'rgb goes on alone; depth is blamed'):
+    with case.of(
+        'stamps', request.node.callspec.id, 'rgb goes on alone; depth is blamed', timed=False
+    ):
         case.world.order(changed, **orders)
         time.sleep(SETTLE)
         settled = time.time_ns()
@@ -75,7 +79,9 @@ def test_images_that_never_come_together_are_labelled_from_rgb_alone(
 
 @LONG
 def test_stamps_that_drift_apart_are_paired_only_while_they_belong_together(case: Case) -> None:
-    with case.of('stamps', 'stamps drift 1 s apart in 2 s', 'no pair beyond the slop; then rgb'):
+    with case.of(
+        'stamps', 'stamps drift 1 s apart in 2 s', 'no pair beyond the slop; then rgb', timed=False
+    ):
         case.world.order(DEPTH, drift=0.5)
         time.sleep(2.0)
         case.world.wait_for_labels('rgb', 4)
@@ -87,14 +93,18 @@ def test_stamps_that_drift_apart_are_paired_only_while_they_belong_together(case
 @LONG
 @pytest.mark.parametrize('held', [DEPTH, RGB])
 def test_burst_after_silence_is_not_taken_for_what_is_seen_now(case: Case, held: Modality) -> None:
-    with case.of('stamps', f'{held} held back 1 s, then all at once', 'no label from old images'):
+    with case.of(
+        'stamps', f'{held} held back 1 s, then all at once', 'no label from old images', timed=False
+    ):
         case.world.order(held, hold=True)
         case.world.wait_for_mode(str(OTHER[held]))
         time.sleep(1.0)
 
 
 def test_burst_of_both_is_not_taken_for_what_is_seen_now(case: Case) -> None:
-    with case.of('stamps', 'both held back 1 s, then all at once', 'no label from old images'):
+    with case.of(
+        'stamps', 'both held back 1 s, then all at once', 'no label from old images', timed=False
+    ):
         case.world.order(hold=True)
         case.world.wait_for_mode('none')
         time.sleep(1.0)
