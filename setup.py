@@ -67,8 +67,8 @@ setup(
         'numpy>=1.21',
         'pydantic>=2.10',
         'safetensors',
-        'torch>=2.5',
-        'torchvision>=0.20',
+        'torch>=2.6',
+        'torchvision>=0.21',
     ],
     extras_require={
         # ROS 2 Jazzy's client library for a machine that has no ROS.
