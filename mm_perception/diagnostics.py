@@ -22,6 +22,7 @@ FASTDDS_HINT = (
     'large images are lost on the way: start the camera and this node with the Fast DDS profile '
     'config/fastdds.xml'
 )
+_CHECK_CAMERA = 'check the camera and its driver'
 _FAR_UNDER = 0.4  # of the other stream's rate; a camera may send depth at half the colour's
 _STUCK = 5.0  # seconds in one inference; the slowest robot's takes less than one
 TRUST_WINDOW = 10
@@ -141,7 +142,7 @@ def _silence(
 ) -> tuple[Level, str]:
     """Say why nothing usable comes, and what to do about it."""
     if trouble is not None:
-        return Level.ERROR, f'{inlet.topic}: {trouble}'
+        return Level.ERROR, _with_way_out(f'{inlet.topic}: {trouble}', _CHECK_CAMERA)
     if not inlet.heard:
         return Level.ERROR, unheard(modality, inlet)
     who = ', '.join(s.node for s in inlet.sources if s.type == inlet.type and not s.mismatch)
@@ -155,7 +156,12 @@ def _silence(
             f'{inlet.topic}: {status.reason}, though {who} publishes it; '
             'is the camera still plugged in?'
         )
-    return level, f'{inlet.topic}: {status.reason}'
+    return level, _with_way_out(f'{inlet.topic}: {status.reason}', _CHECK_CAMERA)
+
+
+def _with_way_out(message: str, way_out: str) -> str:
+    """Say what to do after a cause that does not say so, or ask for it, by itself."""
+    return message if '; ' in message or message.endswith('?') else f'{message}; {way_out}'
 
 
 def unheard(modality: Modality, inlet: Inlet) -> str:
@@ -210,7 +216,8 @@ def model_status(
     """
     values = {'bundle': bundle, 'classes': str(classes), 'lifecycle': state}
     if refusal is not None:
-        return Status('model', Level.ERROR, refusal, values)
+        way_out = 'put that right, then configure again'
+        return Status('model', Level.ERROR, _with_way_out(refusal, way_out), values)
     if isinstance(fault, ImageError):  # nothing to see where the object should be
         return Status('model', Level.WARN, f'no label: {fault}', values)
     if fault is not None:

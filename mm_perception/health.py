@@ -252,7 +252,7 @@ class SensorHealth:
         if invalid > self.settings.max_invalid or not valid.size:
             return f'{invalid:.0%} of the depth is invalid: too near, too far, or sunlight?'
         if valid.min() == valid.max():
-            return f'the depth is {valid[0]:.3f} m everywhere'
+            return f'the depth is {valid[0]:.3f} m everywhere: is the lens covered?'
         return None
 
     def _frozen(self, image: NDArray[np.generic], now: int) -> str | None:
@@ -264,7 +264,10 @@ class SensorHealth:
         if 0 < self.settings.frozen_repeats <= self._repeats:
             if self._last_good is not None:  # the repetitions before were none either
                 self._last_good = min(self._last_good, self._changed)
-            return f'the picture is frozen: {self._repeats} exact repetitions'
+            return (
+                f'the picture is frozen: {self._repeats} exact repetitions; restart the camera, or '
+                'set frozen_repeats to 0 if it is simulated'
+            )
         return None
 
     def _rate(self, now: int) -> float:

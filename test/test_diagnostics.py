@@ -106,7 +106,8 @@ def test_a_picture_that_shows_nothing_is_an_error_with_healths_reason() -> None:
 def test_a_message_that_cannot_be_read_is_the_reason_given() -> None:
     trouble = "depth image of frame 'c' (encoding 'yuv422'): not a depth encoding"
     lost = sensor_status(DEPTH, SILENT, HEARD, trouble=trouble)
-    assert (lost.level, lost.message) == (Level.ERROR, f'/depth: {trouble}')
+    way_out = 'check the camera and its driver'
+    assert (lost.level, lost.message) == (Level.ERROR, f'/depth: {trouble}; {way_out}')
     once = sensor_status(DEPTH, WELL, HEARD, trouble=trouble)
     assert (once.level, once.message) == (Level.WARN, trouble)
 
@@ -144,8 +145,11 @@ def test_a_sensor_that_is_not_subscribed_is_stale() -> None:
 def test_the_model_says_what_it_is_or_why_there_is_none() -> None:
     assert model_status('active', '/m', 3, None, None).level is Level.OK
     assert model_status('unconfigured', '/m', 0, None, None).level is Level.STALE
-    refused = model_status('unconfigured', '/m', 0, '/m: no such bundle folder', None)
-    assert (refused.level, refused.message) == (Level.ERROR, '/m: no such bundle folder')
+    why = '/m: no such bundle folder; `train fit` makes one'
+    refused = model_status('unconfigured', '/m', 0, why, None)
+    assert (refused.level, refused.message) == (Level.ERROR, why)
+    refused = model_status('unconfigured', '/m', 0, '/m: cannot be read', None)
+    assert refused.message == '/m: cannot be read; put that right, then configure again'
 
 
 def test_an_image_without_an_object_is_a_warning_and_a_failed_inference_an_error() -> None:
