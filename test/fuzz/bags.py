@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from training.recordings.bags import Recording
-
-logging.getLogger('training').setLevel(logging.ERROR)  # what was mended is said each time
 
 
 def read(path: Path) -> None:

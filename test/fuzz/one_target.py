@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import mmap
 import random
 import signal
@@ -34,6 +35,7 @@ INSTRUMENTED = ['mm_perception', 'training', 'rosbags', 'fuzz']
 
 def main() -> None:
     """Fuzz, guided by coverage if that can be had."""
+    logging.disable(logging.WARNING)  # what was mended of a damaged recording is said each time
     name, seconds, seed, folder = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
     if atheris is None:
         from fuzz import targets  # noqa: PLC0415 - likewise below, after instrumentation began

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -29,6 +31,13 @@ INPUTS = {
 """How many each target gets: as many in a second or two as its parser lets through."""
 
 seeds = cache(lambda name: tuple(targets.load(name).seeds()))
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """What was mended of a damaged recording is said each time."""
+    with caplog.at_level(logging.ERROR, 'training'):
+        yield
 
 
 @pytest.mark.parametrize('name', targets.NAMES)

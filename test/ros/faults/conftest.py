@@ -59,6 +59,13 @@ def world(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[Wo
         yield world
 
 
+@pytest.fixture(scope='module')
+def watched(world: World) -> Iterator[World]:
+    """The world while a module looks at it; its eyes rest while other tests run."""
+    yield world
+    world.close()
+
+
 @pytest.fixture(scope='session')
 def operator(world: World) -> Iterator[Operator]:  # noqa: ARG001 - the node whom it operates
     """Somebody who operates the node."""
@@ -68,9 +75,9 @@ def operator(world: World) -> Iterator[Operator]:  # noqa: ARG001 - the node who
 
 
 @pytest.fixture
-def case(world: World, ledger: Ledger) -> Case:
+def case(watched: World, ledger: Ledger) -> Case:
     """Break something in its ``with`` statement; every label is judged at its end."""
-    return Case(world, ledger).begin()
+    return Case(watched, ledger).begin()
 
 
 @pytest.fixture
