@@ -181,6 +181,7 @@ def test_gpu_that_is_lost_while_nothing_is_labelled_keeps_no_transition_from_bei
     tell(ledger, within, f'GPU lost before {asked}', 'transitions work')
 
 
+@LONG
 def test_lost_gpu_whose_bundle_was_replaced_gives_no_label_until_configured_anew(
     within: Within, ledger: Ledger, own: Path
 ) -> None:

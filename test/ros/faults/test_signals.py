@@ -102,7 +102,6 @@ IMPATIENT = (signal.SIGINT, signal.SIGTERM) * 10
 @pytest.mark.parametrize(
     ('state', 'numbers'),
     [
-        pytest.param('configuring', (signal.SIGTERM,)),
         *(pytest.param(s, (n,), marks=LONG) for s in ENDINGS for n in IMPATIENT[:2]),
         *(pytest.param(s, IMPATIENT, marks=LONG) for s in ENDINGS),
     ],
