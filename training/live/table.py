@@ -38,7 +38,7 @@ def verdict_table(verdict: Verdict) -> Table:
     table.add_row('labels said / explained', f'{verdict.said} / {verdict.heard}')
     _add_count(table, 'stale labels', verdict.stale)
     _add_count(table, 'labels in a wrong mode', verdict.wrong_mode)
-    _add_count(table, 'labels from unknown images', verdict.untraced)
+    _add_count(table, 'labels from images never sent', verdict.untraced)
     if verdict.late_ms > _LATE_MS:
         table.add_row('[red]machine too busy: player late by', f'[red]{_ms(verdict.late_ms)}')
     return table
