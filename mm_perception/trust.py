@@ -67,8 +67,8 @@ class Trust(nn.Module):
         super().__init__()
         K, A = settings.classes, settings.widths.a
         for mode in modes_of(settings.modalities):
-            self.register_buffer(f'mean_{mode}', torch.zeros(K, A))
             self.register_buffer(f'whitening_{mode}', torch.eye(A))
+            self.register_buffer(f'centre_{mode}', torch.zeros(K, A))  # whitened means
 
     def fit(self, mode: str, a: Tensor, y: Tensor) -> None:
         """Learn what the classes look like.
@@ -79,18 +79,18 @@ class Trust(nn.Module):
             y: [N] long, their classes; every class has to be there.
 
         """
-        mean = self.get_buffer(f'mean_{mode}')
-        for k in range(len(mean)):
-            mean[k] = a[y == k].mean(0)
+        centre = self.get_buffer(f'centre_{mode}')
+        mean = torch.stack([a[y == k].mean(0) for k in range(len(centre))])
         factor = torch.linalg.cholesky(shrunk_covariance(a - mean[y]).double())
         eye = torch.eye(len(factor), dtype=factor.dtype, device=factor.device)
         whitening = torch.linalg.solve_triangular(factor, eye, upper=False)
         self.get_buffer(f'whitening_{mode}').copy_(whitening)
+        centre.copy_(mean.double() @ whitening.T)
 
     def novelty(self, mode: str, a: Tensor) -> Tensor:
         """D(a), [N], of a, [N, A]."""
-        mean, whitening = self.get_buffer(f'mean_{mode}'), self.get_buffer(f'whitening_{mode}')
-        return torch.cdist(a @ whitening.T, mean @ whitening.T).amin(-1)
+        whitened = a @ self.get_buffer(f'whitening_{mode}').T
+        return torch.cdist(whitened, self.get_buffer(f'centre_{mode}')).amin(-1)
 
 
 def contradiction(model: SSHMVAEKL, inputs: Mapping[str, Tensor]) -> Tensor | None:
