@@ -13,12 +13,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import Progress
+from typer.core import TyperGroup
 
 from mm_perception.errors import MMPerceptionError, SettingsError
 from training.devices import Device, DeviceOption, torch_device
@@ -29,7 +30,19 @@ if TYPE_CHECKING:
     from training.material import Material
     from training.session import Setting
 
+
+class _Commands(TyperGroup):
+    """The commands; Ctrl-C outside a fit says what became of the work, which Typer keeps quiet."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise StoppedError('stopped; what was finished is kept') from None
+
+
 app = typer.Typer(
+    cls=_Commands,
     help='Learn to label objects from RGB-D recordings of which few are labelled.',
     no_args_is_help=True,
     add_completion=False,
@@ -229,9 +242,6 @@ def main() -> None:
         sys.exit(2)
     except StoppedError as error:
         sys.stderr.write(f'train: {error}\n')
-        sys.exit(130)
-    except KeyboardInterrupt:
-        sys.stderr.write('train: stopped; what was finished is kept\n')
         sys.exit(130)
 
 

@@ -299,6 +299,8 @@ def _fit(
 ) -> Head:
     with progress_bars(setting.console) as progress, stoppable() as stopping:
         task = progress.add_task(name, total=None)
+        if checkpoint is not None:
+            setting.console.print(f'Ctrl-C stops the fit and keeps {checkpoint}')
         run = Run(
             setting.device,
             checkpoint,

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -301,9 +300,9 @@ def test_ctrl_c_leaves_a_checkpoint_that_resume_takes_up(bags: Path, tmp_path: P
     finish('-o', str(tmp_path / 'whole'))
     stopped = [*base, '-o', str(tmp_path / 'stopped')]
     with subprocess.Popen(
-        stopped, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        stopped, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        until_fitting(process, tmp_path / 'stopped')
+        until_it_says(process, 'Ctrl-C stops the fit')
         process.send_signal(signal.SIGINT)
         told = process.communicate(timeout=60)[1]
     assert process.returncode == 130, told
@@ -313,14 +312,25 @@ def test_ctrl_c_leaves_a_checkpoint_that_resume_takes_up(bags: Path, tmp_path: P
     assert one.read_bytes() == other.read_bytes()
 
 
-def until_fitting(process: subprocess.Popen[str], output: Path) -> None:
-    """Wait until features are there (from the cache) and the fit has begun."""
-    deadline = time.monotonic() + 60
-    while not output.is_dir():  # made just before the features are looked up
-        assert process.poll() is None, process.stderr and process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    time.sleep(1.5)
+def test_ctrl_c_outside_a_fit_says_so_in_one_line(bags: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, 'XDG_CACHE_HOME': str(tmp_path / 'cache'), 'OMP_NUM_THREADS': '1'}
+    base = [sys.executable, '-m', 'training', 'fit', str(bags), '--holdout', '0.5', *SMALL]
+    command = [*base, '-o', str(tmp_path / 'stopped')]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        until_it_says(process, 'RANDOM WEIGHTS')  # the backbone is there; features come next
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=60)[1]
+    assert (process.returncode, told) == (130, 'train: stopped; what was finished is kept\n')
+
+
+def until_it_says(process: subprocess.Popen[str], words: str) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if words in line:
+            return
+    raise AssertionError(process.stderr and process.stderr.read())
 
 
 def test_zero_stamps_and_other_topics_are_read(train: Train, tmp_path: Path) -> None:
