@@ -353,23 +353,22 @@ def run(args: list[str] | None = None) -> int:
     """Run the node until a signal ends it; return the exit code, 2 for refused parameters."""
     node, begun, signals = None, False, []
 
-    def interrupt(number: int, _: object) -> None:
+    def interrupt(number: int, _: object) -> None:  # rclpy's own handler wakes the executor first
         signals.append(number)
-        if len(signals) == 1:
-            raise KeyboardInterrupt
+        if len(signals) == 1 and node is not None:
+            node.interrupt()
 
-    # rclpy's own handlers wake the executor and then call these, so that a signal interrupts the
-    # loading of a model too. Python has it so for SIGINT alone, and not in a shell's background.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
     try:
         rclpy.init(args=args)
         begun = True
         node = PerceptionNode()
-        node.start()
+        if not signals:
+            node.start()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        while rclpy.ok():
+        while rclpy.ok() and not signals:
             # With a timeout: a signal that comes just before an endless wait would go unnoticed.
             executor.spin_once(timeout_sec=0.5)
     except (Exception, KeyboardInterrupt) as error:

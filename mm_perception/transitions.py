@@ -30,7 +30,10 @@ def answers(transition: _Transition[_Node]) -> _Transition[_Node]:
     @wraps(transition)
     def answering(node: _Node, state: LifecycleState) -> TransitionCallbackReturn:
         name = transition.__name__.removeprefix('on_')
+        node.in_transition = True
         try:
+            if node.interrupted:
+                node.interrupt()
             return transition(node, state)
         except MMPerceptionError as error:
             node.refuse(f'{name} refused: {error}')
@@ -39,6 +42,8 @@ def answers(transition: _Transition[_Node]) -> _Transition[_Node]:
             node.refuse(f'{name} failed: {type(error).__name__}: {error}')
             node.get_logger().error(traceback.format_exc())
             return TransitionCallbackReturn.ERROR
+        finally:
+            node.in_transition = False
 
     return answering
 
@@ -48,6 +53,22 @@ class AnsweringNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
 
     refusal: str | None = None
     """Why the last transition went wrong."""
+    in_transition: bool = False
+    interrupted: bool = False
+
+    def interrupt(self) -> None:
+        """Let no transition begin any more; called by a signal's handler, break one off.
+
+        A model takes seconds to load, and nothing else here does. Anywhere else an exception out of
+        a handler might strike where Python can only print it, as in a destructor.
+
+        Raises:
+            KeyboardInterrupt: A transition is under way.
+
+        """
+        self.interrupted = True
+        if self.in_transition:
+            raise KeyboardInterrupt
 
     def refuse(self, why: str) -> None:
         """Log and remember why a transition went wrong."""
