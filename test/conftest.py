@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+
+# A shell has what it starts in the background ignore Ctrl-C, and all that they start in turn.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is slow, not wrong: no deadline for a single example. The same examples at each
 # run, so that a test that passed for a change passes for it again.

@@ -13,8 +13,14 @@ pytest.importorskip('rclpy', reason='ROS is not installed')
 
 from bundles import make_bundle
 from outside import Camera, NodeProcess, Outside, in_environment
+from shared_memory import free_abandoned
 
 in_environment()
+
+
+def pytest_sessionfinish() -> None:
+    """Leave no memory behind of the processes that were killed."""
+    free_abandoned()
 
 
 @pytest.fixture(scope='session')
