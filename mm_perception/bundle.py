@@ -2,90 +2,43 @@
 # SPDX-License-Identifier: Apache-2.0
 """A trained classifier as a folder of data: ``manifest.yaml``, ``weights.safetensors``.
 
-A backbone that was trained with a weights file has a copy of it in the folder. Nothing in a bundle
-is ever executed: it is YAML and safetensors, checked before use.
+A backbone that was trained with a weights file has a copy of it in the folder; one that was
+quantized has its network in int8, as OpenVINO keeps it, and frames to check that by. Nothing in a
+bundle is ever executed: it is data, checked before use.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+import numpy as np
 import torch
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from mm_perception import plain_yaml
 from mm_perception.errors import BundleError
 from mm_perception.features import sha256_of
+from mm_perception.manifest import (
+    FRAMES,
+    MANIFEST,
+    WEIGHTS,
+    Manifest,
+    brief,
+    read_manifest,
+    write_manifest,
+)
 from mm_perception.models import SSHMVAEKL, ModelSettings, SemiSupervised, build_model
-from mm_perception.observation import UNKNOWN, Modality, mode_of
-from mm_perception.pipeline import PipelineSettings
+from mm_perception.observation import Modality, mode_of
 from mm_perception.scaling import Scaling
-from mm_perception.trust import Trust, TrustSettings, contradiction, modes_of
-
-MANIFEST, WEIGHTS = 'manifest.yaml', 'weights.safetensors'
-FORMAT_VERSION: Literal[1] = 1
-_CHECKSUM = '# sha256 of all above: '
-
-
-class Manifest(BaseModel):
-    """What a bundle says of itself."""
-
-    model_config = ConfigDict(frozen=True, extra='forbid')
-
-    format_version: Literal[1] = FORMAT_VERSION
-    created: str = Field(description='UTC, ISO 8601.')
-    made_by: str = Field(description='The version of the software that trained it.')
-    classes: tuple[str, ...] = Field(min_length=2, description='In the order of the model.')
-    pipeline: PipelineSettings
-    model: ModelSettings
-    files: dict[str, str] = Field(description='SHA-256 of every other file in the bundle.')
-    backbone_files: dict[Modality, str] = Field(
-        default_factory=dict, description='The weights file in the bundle, by modality.'
-    )
-    accuracy: dict[str, float] = Field(
-        default_factory=dict, description='By mode, on held-out recordings, when it was trained.'
-    )
-    trust: TrustSettings | None = Field(
-        None, description='When an object is unknown; none: every object is given a class.'
-    )
-
-    @model_validator(mode='after')
-    def _agree(self) -> Manifest:
-        if len(set(self.classes)) != len(self.classes) or UNKNOWN in self.classes:
-            raise ValueError(f'classes must differ from each other and from {UNKNOWN!r}')
-        if len(self.classes) != self.model.classes:
-            raise ValueError(
-                f'names {len(self.classes)} classes, but its model has {self.model.classes}'
-            )
-        if set(self.model.modalities) != {str(m) for m in self.pipeline.modalities}:
-            raise ValueError('its model and its pipeline have different modalities')
-        modes = modes_of(self.model.modalities)
-        if self.trust and (set(self.trust.novelty) != set(modes) or not self._answers_for_itself):
-            raise ValueError(f'its trust is not that of an ss_hmvae_kl in modes {", ".join(modes)}')
-        for name in self.classes:
-            if not name.strip() or not name.isprintable() or name.casefold() == UNKNOWN:
-                raise ValueError(f'{name!r:.60} cannot be a class')
-        for name in (*self.files, *self.backbone_files.values()):
-            if name != Path(name).name or name.startswith('.') or not name.isprintable():
-                raise ValueError(f'names a file outside the bundle: {name!r}')
-        if unlisted := {WEIGHTS, *self.backbone_files.values()} - set(self.files):
-            raise ValueError(f'has no checksum of {", ".join(sorted(unlisted))}')
-        return self
-
-    @property
-    def _answers_for_itself(self) -> bool:
-        return self.model.name == 'ss_hmvae_kl'
+from mm_perception.trust import Trust, contradiction
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +90,32 @@ class Bundle:
         """The backbones' weights files that came with the bundle."""
         return {m: self.path / name for m, name in self.manifest.backbone_files.items()}
 
+    @property
+    def quantized_networks(self) -> dict[Modality, Path]:
+        """The int8 networks' files; nothing where there are none."""
+        quantized = self.manifest.quantized
+        return {m: self.path / name for m, name in quantized.networks.items()} if quantized else {}
+
+    def frames(self) -> dict[Modality, NDArray[np.uint8]] | None:
+        """Read the frames to check engines with, [N, size, size, 3]; None where there are none.
+
+        Raises:
+            BundleError: They are not what they should be.
+
+        """
+        if self.manifest.quantized is None:
+            return None
+        file, size = self.path / FRAMES, self.manifest.pipeline.preprocessing.size
+        try:
+            frames = {Modality(name): each.numpy() for name, each in load_file(file).items()}
+        except (OSError, SafetensorError, ValueError, TypeError) as error:
+            raise BundleError(f'{file}: cannot be read: {brief(error)}') from error
+        for modality in self.manifest.pipeline.modalities:
+            found = frames.get(modality)
+            if found is None or found.dtype != np.uint8 or found.shape[1:] != (size, size, 3):
+                raise BundleError(f'{file}: holds no frames of {modality}; copy the bundle again')
+        return frames
+
     @classmethod
     def load(cls, path: Path) -> Bundle:
         """Read and check a bundle.
@@ -158,40 +137,12 @@ class Bundle:
         return cls(path, manifest, _load_head(path / WEIGHTS, manifest))
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Read and check a bundle's manifest alone.
-
-    Raises:
-        BundleError: As ``Bundle.load``.
-
-    """
-    file = path / MANIFEST
-    if not path.is_dir():
-        raise BundleError(f'{path}: no such bundle folder; `train fit` makes one')
-    try:
-        if file.exists() and not file.is_file():  # a pipe would be waited for
-            raise BundleError(f'{file}: not a file; copy the bundle again')
-        with file.open(encoding='utf-8') as opened:
-            text = opened.read(plain_yaml.MOST)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BundleError(f'{file}: cannot be read: {_brief(error)}') from error
-    body, mark, checksum = text.rpartition(_CHECKSUM)
-    if not mark or checksum.strip() != hashlib.sha256(body.encode()).hexdigest():
-        raise BundleError(f'{file}: damaged or edited: its checksum does not fit; copy it again')
-    try:
-        content = plain_yaml.parse(body)
-        if isinstance(content, dict) and content.get('format_version') != FORMAT_VERSION:
-            raise BundleError(
-                f'{file}: format version {content.get("format_version")!r}; '
-                f'this software reads {FORMAT_VERSION}'
-            )
-        return Manifest.model_validate(content)
-    except (yaml.YAMLError, ValidationError) as error:
-        raise BundleError(f'{file}: not a valid manifest: {_brief(error)}') from error
-
-
 def save_bundle(
-    path: Path, head: Head, manifest: Mapping[str, Any], backbones: Mapping[Modality, Path]
+    path: Path,
+    head: Head,
+    manifest: Mapping[str, Any],
+    backbones: Mapping[Modality, Path],
+    others: Sequence[Path] = (),
 ) -> Manifest:
     """Write a bundle; another at the same path is replaced only once the new one is complete.
 
@@ -200,6 +151,7 @@ def save_bundle(
         head: What was learned.
         manifest: The manifest's fields, but for the files and their checksums.
         backbones: Weights files to copy into the bundle, by modality.
+        others: Further files to copy into it, under their own names.
 
     Raises:
         BundleError: The folder cannot be written, or holds something that is not a bundle.
@@ -211,12 +163,12 @@ def save_bundle(
         path.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f'.{path.name}.', dir=path.parent))
         try:
-            complete = _write(staging, head, manifest, backbones)
+            complete = _write(staging, head, manifest, backbones, others)
             _swap(staging, path)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
-        raise BundleError(f'{path}: cannot be written: {_brief(error)}') from error
+        raise BundleError(f'{path}: cannot be written: {brief(error)}') from error
     return complete
 
 
@@ -225,7 +177,11 @@ def _is_replaceable(path: Path) -> bool:
 
 
 def _write(
-    folder: Path, head: Head, manifest: Mapping[str, Any], backbones: Mapping[Modality, Path]
+    folder: Path,
+    head: Head,
+    manifest: Mapping[str, Any],
+    backbones: Mapping[Modality, Path],
+    others: Sequence[Path],
 ) -> Manifest:
     folder.chmod(0o755)  # mkdtemp's are private; a bundle is to be copied to the robot
     tensors = {name: tensor.cpu().contiguous() for name, tensor in head.state_dict().items()}
@@ -235,12 +191,11 @@ def _write(
         if source not in copies:
             copies[source] = f'backbone_{modality}{source.suffix}'
             shutil.copyfile(source, folder / copies[source])
+    copies |= {source: shutil.copyfile(source, folder / source.name).name for source in others}
     names = {modality: copies[source] for modality, source in backbones.items()}
     files = {name: sha256_of(folder / name) for name in (WEIGHTS, *copies.values())}
     complete = Manifest.model_validate({**manifest, 'files': files, 'backbone_files': names})
-    body = yaml.safe_dump(complete.model_dump(mode='json'), sort_keys=False, allow_unicode=True)
-    checksum = hashlib.sha256(body.encode()).hexdigest()
-    (folder / MANIFEST).write_text(f'{body}{_CHECKSUM}{checksum}\n', encoding='utf-8')
+    write_manifest(folder, complete)
     return complete
 
 
@@ -274,7 +229,7 @@ def _load_head(file: Path, manifest: Manifest) -> Head:
         head.load_state_dict(load_file(file))
     # Sizes that no word of a machine holds, and types that no weight has, are errors of any kind.
     except (OSError, SafetensorError, RuntimeError, ValueError, LookupError, TypeError) as error:
-        raise BundleError(f'{file}: cannot be read: {_brief(error)}') from error
+        raise BundleError(f'{file}: cannot be read: {brief(error)}') from error
     if not all(tensor.isfinite().all() for tensor in head.state_dict().values()):
         raise BundleError(f'{file}: holds weights that are no finite numbers; train it again')
     return head.eval().requires_grad_(False)
@@ -284,15 +239,4 @@ def _checksum(file: Path) -> str:
     try:
         return sha256_of(file)
     except OSError as error:
-        raise BundleError(f'{file}: cannot be read: {_brief(error)}') from error
-
-
-def _brief(error: Exception) -> str:
-    """Put an error on one line."""
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        where = '.'.join(str(part) for part in first['loc'])
-        return f'{where}: {first["msg"]}' if where else str(first['msg'])
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return ' '.join(str(error).split()) or type(error).__name__
+        raise BundleError(f'{file}: cannot be read: {brief(error)}') from error

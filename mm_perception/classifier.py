@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from mm_perception.bundle import Bundle, Judgement
+from mm_perception.engines import REFERENCE, EngineSettings, Workload, choose, made_pictures
 from mm_perception.errors import BundleError, SettingsError, StaleError
 from mm_perception.observation import UNKNOWN, Modality, Observation, Prediction, mode_of
 from mm_perception.pipeline import Image, Pipeline
@@ -49,7 +50,11 @@ class Classifier:
     """
 
     def __init__(
-        self, path: Path | str, device: Device = 'auto', backbone_weights: Path | None = None
+        self,
+        path: Path | str,
+        device: Device = 'auto',
+        backbone_weights: Path | None = None,
+        engines: EngineSettings = REFERENCE,
     ) -> None:
         """Read a bundle.
 
@@ -58,6 +63,7 @@ class Classifier:
             device: ``auto`` takes a GPU where there is one.
             backbone_weights: The backbone's weights, where the bundle does not hold them and they
                 are not in torch's cache.
+            engines: What may compute the features on a CPU.
 
         Raises:
             BundleError, WeightsError, SettingsError: What was asked for cannot be had.
@@ -73,6 +79,7 @@ class Classifier:
         self.pipeline, self._weights = Pipeline(settings, weights), weights
         on_gpu = device == 'cuda' or (device == 'auto' and torch.cuda.is_available())
         self._wanted = torch.device('cuda' if on_gpu else 'cpu')
+        self._engines = engines
         self.fault: str | None = None
         self._lost: str | None = None  # why the GPU is not used any more
         self.settings = ClassifierSettings()
@@ -92,11 +99,31 @@ class Classifier:
         """Where it runs now."""
         return self.pipeline.device
 
-    def warm_up(self) -> None:
-        """Move to the device and run every mode once, so that the first label is not late."""
+    @property
+    def engine(self) -> str:
+        """What computes the features now, and in how many bits."""
+        return self.pipeline.engine.name
+
+    def warm_up(self, said: Callable[[str], None] = lambda _: None) -> None:
+        """Move to the device and run every mode once, so that the first label is not late.
+
+        On a CPU the engine is chosen, which takes seconds the first time on a machine.
+
+        Args:
+            said: Told, line by line, what was measured for that.
+
+        Raises:
+            SettingsError: No engine that is allowed can be had here.
+            BundleError: What the bundle holds for an engine cannot be used.
+
+        """
         self.fault = self._lost
         self._move(self._wanted)
         size = self.pipeline.settings.preprocessing.size
+        if self.device.type == 'cpu' and self._engines != REFERENCE:
+            images = self.bundle.frames() or made_pictures(self.modalities, size)
+            work = Workload(self.pipeline.backbones, images, self.bundle.quantized_networks)
+            self.pipeline.engine = choose(self._engines, work, self.bundle.path, said)
         blank = np.zeros((size, size, 3), np.uint8)
         for present in (self.modalities, *((m,) for m in self.modalities)):
             self._judge(dict.fromkeys(present, blank))

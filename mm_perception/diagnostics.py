@@ -233,12 +233,13 @@ def model_status(
     return Status('model', Level.OK, f'{classes} classes from {bundle}', values)
 
 
-def device_status(device: str | None, fault: str | None) -> Status:
+def device_status(device: str | None, engine: str, fault: str | None) -> Status:
     """Describe where the networks run; a fallback from the GPU is an error with its cause."""
     if device is None:
         return Status('device', Level.STALE, 'in use only while the node is active')
     level = Level.OK if fault is None else Level.ERROR
-    return Status('device', level, fault or f'running on {device}', {'device': device})
+    values = {'device': device, 'engine': engine}
+    return Status('device', level, fault or f'running on {device}, {engine}', values)
 
 
 def latency_status(took: Sequence[tuple[float, float]], busy: float, replaced: int) -> Status:

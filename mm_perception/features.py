@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Literal
 
@@ -61,6 +62,7 @@ class Backbone(nn.Module):
 
     Attributes:
         sha256: Fingerprint of its weights; see ``BackboneSettings.sha256``.
+        dtype: What the network computes in.
 
     """
 
@@ -71,6 +73,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.network = network
         self.sha256 = sha256
+        self.dtype = torch.float32
         self._wanted: Callable[[], bool] = _always
         for layer in network.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):  # those that take the time
@@ -90,7 +93,8 @@ class Backbone(nn.Module):
         """
         # A permuted NHWC tensor is already in channels_last: nothing is copied here.
         x = images.permute(0, 3, 1, 2).float().div_(255)
-        values: Tensor = self.network((x - self.mean) / self.std)['features']
+        x = ((x - self.mean) / self.std).to(self.dtype)
+        values: Tensor = self.network(x)['features']
         if values.ndim > 2:  # noqa: PLR2004 - [N, C, H, W]
             values = functional.adaptive_avg_pool2d(values, 1)
         return values.flatten(1).float()
@@ -110,6 +114,17 @@ class Backbone(nn.Module):
         finally:
             self._wanted = _always
         return features
+
+    def copy(self) -> Backbone:
+        """Copy network and weights."""
+        return deepcopy(self).eval()  # a copied graph is in ``train`` mode, whatever it was before
+
+    def converted(self, dtype: torch.dtype) -> Backbone:
+        """Copy it, to compute in another type; its input and output stay as they are."""
+        copy = self.copy()
+        copy.network.to(dtype)
+        copy.dtype = dtype
+        return copy
 
     def _ask(self, *_: object) -> None:
         if not self._wanted():

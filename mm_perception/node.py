@@ -10,9 +10,6 @@ way back through the executor would put its queue of image callbacks into every 
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,8 +19,6 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.impl.implementation_singleton import rclpy_implementation as ros
 from rclpy.lifecycle import LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn as Return
 from rclpy.qos import (
@@ -36,11 +31,12 @@ from rclpy.qos import (
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 
-from mm_perception import diagnostics, messages, parameters
+from mm_perception import diagnostics, messages, parameters, process
 from mm_perception.annotation import annotate
 from mm_perception.classifier import Classifier, ClassifierSettings
 from mm_perception.diagnostics import Inlet, Source, Status
-from mm_perception.errors import ImageError, MMPerceptionError, SettingsError
+from mm_perception.engines import EngineSettings
+from mm_perception.errors import ImageError, SettingsError
 from mm_perception.health import NS, HealthSettings
 from mm_perception.images import fill_image
 from mm_perception.observation import NO_MODE, Modality
@@ -53,7 +49,6 @@ _STOP = 1.0  # seconds that the inference under way has to end before the proces
 _PATIENCE = 30.0  # seconds that it has on deactivate
 _HUNG = 'the inference under way does not end: is the device hung? restart the node'
 _THROTTLE = 5.0  # seconds between two log lines about the same trouble
-_REFUSALS = (MMPerceptionError, ros.RCLError, ros.UnknownROSArgsError)
 _ROS_OWN = ('use_sim_time', 'qos_overrides.', 'start_type_description_service')
 
 
@@ -109,10 +104,12 @@ class PerceptionNode(AnsweringNode):
     @answers
     def on_configure(self, state: LifecycleState) -> Return:
         """Read and check everything; nothing is on the device yet."""
-        model, weights = self._values['model'], self._values['backbone_weights']
+        model, given = self._values['model'], self._values['backbone_weights']
         if not model:
             raise SettingsError("parameter model: is empty; set it to a bundle's folder")
-        classifier = Classifier(model, self._values['device'], Path(weights) if weights else None)
+        engines = parameters.settings_from(EngineSettings, self._values)
+        weights = Path(given) if given else None
+        classifier = Classifier(model, self._values['device'], weights, engines)
         self._offer('object_label', String)
         self._offer('~/prediction', DiagnosticArray)
         kept = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -130,7 +127,8 @@ class PerceptionNode(AnsweringNode):
         classifier = self._configured()
         if not self._halt(0.0):
             raise SettingsError(_HUNG)
-        classifier.warm_up()
+        classifier.warm_up(self.get_logger().info)
+        process.share_processors(classifier.engine)
         if classifier.fault is not None:
             self.get_logger().error(classifier.fault)
         super().on_activate(state)
@@ -148,7 +146,7 @@ class PerceptionNode(AnsweringNode):
         self._undo.append(partial(self.destroy_timer, self._alarm))
         self._look_up()
         self.refusal = None
-        self.get_logger().info(f'active on {classifier.device}')
+        self.get_logger().info(f'active on {classifier.device}, {classifier.engine}')
         self._diagnose()
         return Return.SUCCESS
 
@@ -330,11 +328,11 @@ class PerceptionNode(AnsweringNode):
         classes = len(classifier.classes) if classifier else 0
         model, fault = self._values['model'], watch.fault if watch else None
         device = str(classifier.device) if classifier and watch else None
-        fallback = classifier.fault if classifier else None
+        fallback, engine = (classifier.fault, classifier.engine) if classifier else (None, '')
         return [
             *watched,
             diagnostics.model_status(self.state, model, classes, self.refusal, fault),
-            diagnostics.device_status(device, fallback),
+            diagnostics.device_status(device, engine, fallback),
         ]
 
     def _inlet(self, subscription: Any) -> Inlet:
@@ -349,50 +347,9 @@ class PerceptionNode(AnsweringNode):
         return Inlet(subscription.topic_name, kind, sources)
 
 
-def run(args: list[str] | None = None) -> int:
-    """Run the node until a signal ends it; return the exit code, 2 for refused parameters."""
-    node, begun, signals = None, False, []
-
-    def interrupt(number: int, _: object) -> None:  # rclpy's own handler wakes the executor first
-        signals.append(number)
-        if len(signals) == 1 and node is not None:
-            node.interrupt()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
-    try:
-        rclpy.init(args=args)
-        begun = True
-        node = PerceptionNode()
-        if not signals:
-            node.start()
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        while rclpy.ok() and not signals:
-            # With a timeout: a signal that comes just before an endless wait would go unnoticed.
-            executor.spin_once(timeout_sec=0.5)
-    except (Exception, KeyboardInterrupt) as error:
-        # Once the end has begun anything may surface: C makes other exceptions of an interrupt.
-        if not (signals or (begun and not rclpy.ok())):
-            if node is not None or not isinstance(error, _REFUSALS):
-                raise
-            print(f'mm_perception: {" ".join(str(error).split())}', file=sys.stderr)  # noqa: T201 - for whoever started it
-            return 2
-    finally:
-        signals.append(0)  # impatience must not cut the ending short
-        if node is not None:
-            node.close()
-        rclpy.try_shutdown()
-    return 0
-
-
 def main() -> None:
     """Run the node as a process of its own."""
-    code = run()
-    for stream in filter(None, (sys.stdout, sys.stderr)):  # a daemon may have closed them
-        stream.flush()
-    # All is closed; taking torch down, too, would take a small machine seconds.
-    os._exit(code)
+    process.main(PerceptionNode)
 
 
 if __name__ == '__main__':

@@ -101,6 +101,19 @@ PARAMETERS = (
         choices=('auto', 'cpu', 'cuda'),
     ),
     Parameter(
+        'engine',
+        'auto',
+        'What computes the features on a CPU; `auto` takes the one that is the fastest here.',
+        choices=('auto', 'torch', 'openvino'),
+    ),
+    Parameter(
+        'precision',
+        'auto',
+        'In how many bits; `auto` takes the fastest whose features are near enough. `int8` needs a '
+        'bundle that went through `train engines`.',
+        choices=('auto', 'float32', 'bfloat16', 'int8'),
+    ),
+    Parameter(
         'rgb_transport',
         'raw',
         'Transport of the colour image; anything but `raw` is appended to the topic.',

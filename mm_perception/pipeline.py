@@ -7,8 +7,7 @@ Its settings lie in the bundle, so that a robot cannot run a model with another 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from mm_perception.engines import Engine, TorchEngine, Wanted
 from mm_perception.errors import ImageError
 from mm_perception.features import Backbone, BackboneSettings, dimension, load_backbone
 from mm_perception.observation import Frame, Modality, Observation
@@ -75,6 +75,7 @@ class Pipeline:
             if key not in built:
                 built[key] = load_backbone(*key)
             self.backbones[modality] = built[key]
+        self.engine: Engine = TorchEngine(self.backbones)
 
     @property
     def pinned(self) -> PipelineSettings:
@@ -92,10 +93,10 @@ class Pipeline:
         return {modality: dimension(network, size) for modality, network in self.backbones.items()}
 
     def to(self, device: torch.device) -> None:
-        """Move the backbones to a device."""
+        """Move the backbones to a device, and compute with them there."""
         for network in self.backbones.values():
             network.to(device)
-        self.device = device
+        self.device, self.engine = device, TorchEngine(self.backbones)
 
     def prepare(self, observation: Observation) -> dict[Modality, Image]:
         """Turn an observation's frames into the networks' input.
@@ -123,31 +124,20 @@ class Pipeline:
         return prepared
 
     def features(
-        self,
-        images: Mapping[Modality, Image],
-        wanted: Callable[[Modality], bool] = lambda _: True,
+        self, images: Mapping[Modality, Image], wanted: Wanted = lambda _: True
     ) -> dict[Modality, Tensor]:
         """Compute features of a batch.
 
         Args:
             images: [N, size, size, 3] uint8 by modality, from ``prepare``.
-            wanted: Whether a modality still counts; asked before every layer of its network, so
-                that a sensor that is lost meanwhile delays nothing.
+            wanted: Whether a modality still counts; asked as often as the engine can, so that a
+                sensor that is lost meanwhile delays nothing.
 
         Returns:
             [N, D] float32 ≥ 0 by modality, on the pipeline's device, of those still wanted.
 
         """
-        features = {}
-        with torch.inference_mode():
-            for modality, batch in images.items():
-                values = self.backbones[modality].forward_while(
-                    partial(wanted, modality),
-                    torch.from_numpy(batch).to(self.device, non_blocking=True),
-                )
-                if values is not None:
-                    features[modality] = values
-        return {modality: values for modality, values in features.items() if wanted(modality)}
+        return self.engine(images, wanted)
 
     def _prepare_frame(self, frame: Frame) -> Image:
         view = crop(frame.image, find_region(self.settings.region, frame))

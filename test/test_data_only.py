@@ -25,7 +25,7 @@ import torch
 import yaml
 from bundles import make_bundle
 
-from mm_perception.bundle import _CHECKSUM, MANIFEST, WEIGHTS
+from mm_perception.manifest import _CHECKSUM, MANIFEST, WEIGHTS
 
 GUARDED = """
 import json, sys

@@ -161,10 +161,12 @@ def test_an_image_without_an_object_is_a_warning_and_a_failed_inference_an_error
 
 
 def test_a_fallback_from_the_gpu_is_an_error_with_its_cause() -> None:
-    assert device_status('cuda', None).level is Level.OK
-    assert device_status(None, None).level is Level.STALE
-    fallen = device_status('cpu', 'out of GPU memory: running on the CPU; free the GPU')
+    assert device_status('cuda', 'torch float32', None).level is Level.OK
+    assert device_status(None, '', None).level is Level.STALE
+    why = 'out of GPU memory: running on the CPU; free the GPU'
+    fallen = device_status('cpu', 'openvino int8', why)
     assert (fallen.level, fallen.values['device']) == (Level.ERROR, 'cpu')
+    assert fallen.values['engine'] == 'openvino int8'
     assert 'free the GPU' in fallen.message
 
 

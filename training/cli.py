@@ -1,6 +1,6 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``train``: simulate, fit, evaluate, demo, paper.
+"""The command ``train``: simulate, fit, evaluate, engines, demo, paper.
 
 Commands import what they need when they run: ``--help`` does not wait for torch.
 """
@@ -195,6 +195,36 @@ def evaluate(
     _CONSOLE.print(accuracy_table(scores))
     if trust is not None:
         _CONSOLE.print(trust_table(trust))
+
+
+@app.command()
+def engines(
+    bundle: Annotated[Path, typer.Argument(help="The bundle's folder; it gets int8 networks.")],
+    bags: Annotated[list[Path], typer.Argument(help='Recordings that it was trained on.')],
+    test: Annotated[
+        list[Path], typer.Option(help='Labelled recordings that it was not; may be repeated.')
+    ],
+    labels: Annotated[
+        Path | None, typer.Option(help='Labels of --test; default: labels.csv in the folder.')
+    ] = None,
+    label_topic: LabelTopic = None,
+    label_folders: LabelFolders = False,
+    backbone_weights: Annotated[Path | None, typer.Option(help="The backbone's weights.")] = None,
+    rgb_topic: RgbTopic = None,
+    depth_topic: DepthTopic = None,
+) -> None:
+    """Quantize a bundle to int8, and try every engine: its time here, and its labels."""
+    from training.engines import engines_table, try_engines
+    from training.material import BagOptions, bag_material
+
+    unlabelled = BagOptions(None, None, False, rgb_topic, depth_topic)
+    options = BagOptions(labels, label_topic, label_folders, rgb_topic, depth_topic)
+    setting = _setting(bundle, Device.CPU, None, backbone_weights)
+    scores, told = try_engines(
+        bundle, setting, bag_material(bags, unlabelled), bag_material(test, options)
+    )
+    _CONSOLE.print(engines_table(scores))
+    _CONSOLE.print(told, soft_wrap=True)
 
 
 @app.command('simulate')

@@ -10,7 +10,7 @@ from pathlib import Path
 from bundles import make_bundle
 from fuzz.scratch import folder
 
-from mm_perception.bundle import MANIFEST, WEIGHTS, Manifest
+from mm_perception.manifest import MANIFEST, WEIGHTS, Manifest
 from mm_perception.observation import UNKNOWN
 
 

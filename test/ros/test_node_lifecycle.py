@@ -23,8 +23,9 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 from mm_perception.annotation import annotate
-from mm_perception.node import PerceptionNode, run
+from mm_perception.node import PerceptionNode
 from mm_perception.observation import Frame, Modality, Observation, Prediction
+from mm_perception.process import run
 from mm_perception.watch import Labelled
 
 EXIT = 2.0  # seconds that a signal may take to end the process
@@ -201,14 +202,14 @@ def test_an_exception_is_no_trouble_once_the_context_is_gone_but_is_before(
     class Executor(SingleThreadedExecutor):  # not that of the world outside
         pass
 
-    monkeypatch.setattr('mm_perception.node.SingleThreadedExecutor', Executor)
+    monkeypatch.setattr('mm_perception.process.SingleThreadedExecutor', Executor)
     with signals_restored():
         for ending in (end, interrupt):
             monkeypatch.setattr(Executor, 'spin_once', ending)
-            assert run([]) == 0
+            assert run(PerceptionNode, []) == 0
         monkeypatch.setattr(Executor, 'spin_once', raise_as_rclpy_does)
         with pytest.raises(RuntimeError, match='Unable to convert'):
-            run([])
+            run(PerceptionNode, [])
 
 
 def test_a_label_that_is_too_late_for_the_context_is_dropped_in_silence(
@@ -236,7 +237,7 @@ def test_a_file_of_parameters_that_is_not_there_is_named_in_one_line_with_exit_c
 ) -> None:
     # In this process: nothing is started, and importing torch once more takes seconds.
     with signals_restored():
-        assert run(['--ros-args', '--params-file', '/nowhere.yaml']) == 2
+        assert run(PerceptionNode, ['--ros-args', '--params-file', '/nowhere.yaml']) == 2
     (line,) = [line for line in capfd.readouterr().err.splitlines() if '[rcl]' not in line]
     assert line.startswith('mm_perception: ')
     assert '/nowhere.yaml' in line

@@ -17,8 +17,8 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from mm_perception.bundle import read_manifest
 from mm_perception.errors import RecordingError
+from mm_perception.manifest import read_manifest
 from training.live.camera import Camera, open_recording
 from training.live.environment import live_environment, private_domain
 from training.live.events import Ended, Event, Ready, Status

@@ -14,7 +14,7 @@ from fuzz.bundle_parts import bundle, check_manifest, real_manifest
 from fuzz.promises import attempt
 from fuzz.yaml_seeds import BOMBS
 
-from mm_perception.bundle import MANIFEST, read_manifest
+from mm_perception.manifest import MANIFEST, read_manifest
 
 
 def target(data: bytes) -> None:

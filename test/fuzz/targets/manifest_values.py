@@ -24,8 +24,9 @@ from fuzz.promises import attempt, check_refusal
 from fuzz.reading import Provider
 from pydantic import ValidationError
 
-from mm_perception.bundle import MANIFEST, Bundle, Manifest, _brief
+from mm_perception.bundle import Bundle
 from mm_perception.errors import BundleError
+from mm_perception.manifest import MANIFEST, Manifest, brief
 
 VALUES: tuple[Any, ...] = (
     *(0, 1, -1, 2, 3, 4, 31, 512, 2**31, 2**62, 2**63 - 1, 2**100, 0.5, -0.0, 1e-300, 1e300, 1e38),
@@ -51,7 +52,7 @@ def target(data: bytes) -> None:
     try:
         Manifest.model_validate(content)
     except ValidationError as error:  # so that most need no file
-        check_refusal(BundleError(_brief(error)))
+        check_refusal(BundleError(brief(error)))
         return
     body = json.dumps(content, ensure_ascii=False) + '\n'  # JSON is YAML
     digest = hashlib.sha256(body.encode()).hexdigest()

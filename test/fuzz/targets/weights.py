@@ -19,8 +19,9 @@ from fuzz.promises import attempt
 from fuzz.scratch import written
 from safetensors.torch import load_file, save
 
-from mm_perception.bundle import WEIGHTS, Bundle, _load_head
+from mm_perception.bundle import Bundle, _load_head
 from mm_perception.classifier import Classifier
+from mm_perception.manifest import WEIGHTS
 from mm_perception.observation import Frame, Modality, Observation
 
 RNG = np.random.default_rng(0)

@@ -120,9 +120,9 @@ def test_signal_ends_the_process_cleanly_in_every_state_whatever_follows(
 
 TWO_AT_ONCE = """
 import signal, threading
-from mm_perception import node
+from mm_perception import node, process
 
-class Executor(node.SingleThreadedExecutor):
+class Executor(process.SingleThreadedExecutor):
     def spin_once(self, timeout_sec=None):
         both = (signal.SIGINT, signal.SIGTERM)
         signal.pthread_sigmask(signal.SIG_BLOCK, both)
@@ -130,7 +130,7 @@ class Executor(node.SingleThreadedExecutor):
             signal.pthread_kill(threading.get_ident(), number)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
 
-node.SingleThreadedExecutor = Executor
+process.SingleThreadedExecutor = Executor
 node.main()
 """
 

@@ -1,0 +1,40 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Ways to compute the same features, of which the fastest on this machine is taken.
+
+The reference is torch in float32, with which every bundle was trained. The others compute in fewer
+bits or through OpenVINO, and are taken only where their features are near enough to its own.
+"""
+
+from mm_perception.engines.candidates import (
+    REFERENCE,
+    Candidate,
+    EngineSettings,
+    Workload,
+    build,
+    candidates,
+    made_pictures,
+)
+from mm_perception.engines.choosing import choose, measure, relative_error
+from mm_perception.engines.engine import Engine, Images, Precision, Wanted
+from mm_perception.engines.record import Trial
+from mm_perception.engines.torch_engine import TorchEngine
+
+__all__ = [
+    'REFERENCE',
+    'Candidate',
+    'Engine',
+    'EngineSettings',
+    'Images',
+    'Precision',
+    'TorchEngine',
+    'Trial',
+    'Wanted',
+    'Workload',
+    'build',
+    'candidates',
+    'choose',
+    'made_pictures',
+    'measure',
+    'relative_error',
+]

@@ -1,0 +1,115 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The fastest engine of this machine, by measuring, among those that compute the same."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mm_perception.engines.candidates import Candidate, EngineSettings, Workload, build, candidates
+from mm_perception.engines.engine import Engine, Precision
+from mm_perception.engines.record import Machine, Record, Trial, fastest
+from mm_perception.engines.torch_engine import TorchEngine
+from mm_perception.errors import SettingsError
+from mm_perception.observation import Modality
+
+_ALLOWED: Mapping[Precision, float] = {'float32': 1e-3, 'bfloat16': 0.03, 'int8': 0.3}
+"""Relative errors that show an engine to be broken; what int8 costs was measured in training."""
+_WARM_UP, _ROUNDS = 2, 9
+_HOPELESS = 3.0  # times as long as the best: not worth more rounds
+
+
+def choose(
+    settings: EngineSettings, work: Workload, bundle: Path, said: Callable[[str], None]
+) -> Engine:
+    """Build the fastest engine whose features are near enough to the reference's.
+
+    What is measured is kept in the bundle's folder, for this machine; where that cannot be written
+    to it is measured each time.
+
+    Args:
+        settings: Which engines may be taken.
+        work: What they have to compute.
+        bundle: The bundle's folder.
+        said: Told, line by line, what was measured.
+
+    Raises:
+        SettingsError: None may be taken, and why.
+        BundleError: A quantized network cannot be read.
+
+    """
+    allowed = candidates(settings, bool(work.quantized))
+    if len(allowed) == 1:
+        return _checked(allowed[0], work)
+    record = Record(bundle, Machine.this(bundle, allowed))
+    best = fastest(record.read())
+    if best is None:
+        said('measuring which engine is the fastest on this machine; it is done once')
+        trials = measure(allowed, work, said)
+        best = fastest(trials)
+        if best is None:
+            raise SettingsError('engine: none of those allowed works here; the log says why')
+        record.keep(trials)
+    return _checked(Candidate(best.engine, best.precision), work)
+
+
+def measure(
+    allowed: Sequence[Candidate], work: Workload, said: Callable[[str], None] = lambda _: None
+) -> list[Trial]:
+    """Build, check and time one engine after the other, each for one image of each modality."""
+    expected = TorchEngine(work.backbones)(work.images)
+    trials: list[Trial] = []
+    for candidate in allowed:
+        best = fastest(trials)
+        limit = _HOPELESS * best.milliseconds if best else float('inf')
+        trials.append(_try(candidate, work, expected, limit))
+        said(str(trials[-1]))
+    return trials
+
+
+def relative_error(features: Mapping[Modality, Tensor], of: Mapping[Modality, Tensor]) -> float:
+    """Give the greatest ‖f − f_ref‖ / ‖f_ref‖ of the modalities; infinite where one lacks."""
+    if set(features) != set(of):
+        return float('inf')
+    norm = torch.linalg.vector_norm
+    return max(float(norm(features[m] - ref) / norm(ref)) for m, ref in of.items())
+
+
+def _try(
+    candidate: Candidate, work: Workload, expected: Mapping[Modality, Tensor], limit: float
+) -> Trial:
+    engine = build(candidate, work)
+    error = relative_error(engine(work.images), expected)
+    one = {modality: images[:1] for modality, images in work.images.items()}
+    took: list[float] = []
+    for _ in range(_WARM_UP + _ROUNDS):
+        start = time.perf_counter()
+        engine(one)
+        took.append(1e3 * (time.perf_counter() - start))
+        if len(took) > _WARM_UP and took[-1] > limit:
+            break
+    return Trial(
+        engine=candidate.engine,
+        precision=candidate.precision,
+        milliseconds=round(statistics.median(took[_WARM_UP:]), 2),
+        error=error,
+        usable=error <= _ALLOWED[candidate.precision],
+    )
+
+
+def _checked(candidate: Candidate, work: Workload) -> Engine:
+    """Build an engine, and see that it still computes what the reference does."""
+    engine = build(candidate, work)
+    error = relative_error(engine(work.images), TorchEngine(work.backbones)(work.images))
+    if error > _ALLOWED[candidate.precision]:
+        raise SettingsError(
+            f'engine {candidate}: its features differ from the reference by {error:.1%}; '
+            "use engine 'torch' in precision 'float32', and report this machine's processor"
+        )
+    return engine

@@ -1,0 +1,60 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What every engine does: images of each modality → features of each modality."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mm_perception.observation import Modality
+
+Precision = Literal['float32', 'bfloat16', 'int8']
+Images = Mapping[Modality, NDArray[np.uint8]]
+Wanted = Callable[[Modality], bool]
+
+
+def _always(_: Modality) -> bool:
+    return True
+
+
+class Engine(ABC):
+    """Computes the features of a batch, one modality after the other.
+
+    Attributes:
+        name: What computes and in how many bits, ``openvino int8``.
+
+    """
+
+    name: str
+
+    def __call__(self, images: Images, wanted: Wanted = _always) -> dict[Modality, Tensor]:
+        """Compute features.
+
+        Args:
+            images: [N, size, size, 3] uint8 by modality, red first.
+            wanted: Whether a modality still counts. It is asked as often as the engine can: a
+                sensor that is lost meanwhile must delay nothing.
+
+        Returns:
+            [N, D] float32 ≥ 0 by modality, of those still wanted.
+
+        """
+        features: dict[Modality, Tensor] = {}
+        for modality, batch in images.items():
+            values = self._compute(modality, batch, partial(wanted, modality))
+            if values is not None:
+                features[modality] = values
+        return {modality: values for modality, values in features.items() if wanted(modality)}
+
+    @abstractmethod
+    def _compute(
+        self, modality: Modality, batch: NDArray[np.uint8], wanted: Callable[[], bool]
+    ) -> Tensor | None:
+        """Run a modality's network; None once nothing of it is wanted any more."""

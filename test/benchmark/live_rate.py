@@ -1,0 +1,146 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""A node as a process, a camera as another, and what comes of it: rate, age, processor, memory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+
+from training.live.environment import live_environment, private_domain
+
+HERE = Path(__file__).parent
+OURS = (sys.executable, '-m', 'mm_perception.node', '--ros-args', '-p', 'autostart:=true')
+USUAL = (sys.executable, str(HERE / 'usual_node.py'))
+_PATIENCE = 300.0
+_SETTLE = 3.0  # seconds that are not counted: discovery, first frame periods
+NS = 1e9
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What a node gave in one run.
+
+    Attributes:
+        rate: Labels a second.
+        ages: p50, p95, p99 in ms, from the capture of the older image behind a label to the label's
+            arrival at a subscriber.
+        processor: Milliseconds of processor time that the node's process took, a label.
+        memory: Its resident memory in MiB.
+        labels: How many labels there were.
+
+    """
+
+    rate: float
+    ages: tuple[float, float, float]
+    processor: float
+    memory: float
+    labels: int
+
+    def __str__(self) -> str:
+        """One row of the table."""
+        p50, p95, p99 = self.ages
+        return (
+            f'{self.rate:5.1f} labels/s   age p50 {p50:5.0f}  p95 {p95:5.0f}  p99 {p99:5.0f} ms   '
+            f'{self.processor:6.1f} ms of processor a label   {self.memory:5.0f} MiB'
+        )
+
+
+def ours(bundle: Path, engine: str, precision: str) -> list[str]:
+    """Give the command of our node."""
+    settings = {'model': str(bundle), 'engine': engine, 'precision': precision, 'device': 'cpu'}
+    return [*OURS, *(word for k, v in settings.items() for word in ('-p', f'{k}:={v}'))]
+
+
+def live_rate(command: Sequence[str], seconds: float, hertz: float = 30.0) -> Rate:
+    """Run a node before a camera of 640 × 480 pixels."""
+    environment = live_environment(private_domain())
+    with _process(command, environment) as node, _listener() as (heard, spin):
+        assert node.stdout is not None
+        told = next((line for line in node.stdout if 'active on' in line), '')
+        assert told, 'the node did not become active'
+        process = psutil.Process(node.pid)
+        camera = [sys.executable, str(HERE / 'steady_camera.py'), str(hertz)]
+        with _process(camera, environment):
+            _until(spin, lambda: bool(heard))
+            _for(spin, _SETTLE)
+            heard.clear()
+            before, start = sum(process.cpu_times()[:2]), time.monotonic()
+            _for(spin, seconds)
+            spent, took = sum(process.cpu_times()[:2]) - before, time.monotonic() - start
+            memory = process.memory_info().rss / 2**20
+    ages = np.array(heard)
+    p50, p95, p99 = np.percentile(ages, (50, 95, 99)) if len(ages) else [np.inf] * 3
+    count = len(ages)
+    processor = 1e3 * spent / max(count, 1)
+    return Rate(count / took, (float(p50), float(p95), float(p99)), processor, memory, count)
+
+
+@contextmanager
+def _process(
+    command: Sequence[str], environment: dict[str, str]
+) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+@contextmanager
+def _listener() -> Iterator[tuple[list[float], Any]]:
+    """Take the ages of the labels, in ms."""
+    context = Context()
+    rclpy.init(context=context, domain_id=private_domain())
+    node = rclpy.create_node('listener', context=context)
+    heard: list[float] = []
+
+    def hear(message: Any) -> None:
+        now = time.time_ns()
+        values = {pair.key: pair.value for pair in message.status[0].values}
+        stamps = [int(values[k]) for k in ('rgb_stamp', 'depth_stamp') if k in values]
+        heard.append(1e3 * (now - min(stamps)) / NS)
+
+    for topic in ('/mm_perception/prediction', '/usual_node/prediction'):
+        node.create_subscription(DiagnosticArray, topic, hear, 10)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    try:
+        yield heard, executor.spin_once
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        context.try_shutdown()
+
+
+def _for(spin: Any, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        spin(timeout_sec=left)
+
+
+def _until(spin: Any, true: Any) -> None:
+    end = time.monotonic() + _PATIENCE
+    while not true():
+        assert time.monotonic() < end, 'no label came'
+        spin(timeout_sec=0.1)

@@ -1,0 +1,132 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What holds for every engine that this machine has."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from mm_perception.engines import (
+    Candidate,
+    EngineSettings,
+    Images,
+    TorchEngine,
+    Workload,
+    build,
+    candidates,
+    made_pictures,
+    relative_error,
+)
+from mm_perception.features import Backbone, BackboneSettings, load_backbone
+from mm_perception.observation import Modality
+
+RGB, DEPTH = Modality.RGB, Modality.DEPTH
+SIZE = 64
+HERE = [c for c in candidates(EngineSettings(), quantized=False) if c.precision != 'int8']
+
+
+@pytest.fixture(scope='module')
+def backbone() -> Backbone:
+    return load_backbone(BackboneSettings(name='squeezenet1_0', weights='random'))
+
+
+@pytest.fixture(scope='module')
+def images() -> Images:
+    return made_pictures(Modality, SIZE)
+
+
+@pytest.fixture(scope='module', params=HERE, ids=str)
+def candidate(request: pytest.FixtureRequest) -> Candidate:
+    chosen: Candidate = request.param
+    return chosen
+
+
+def test_features_are_those_of_the_reference_within_the_precision(
+    backbone: Backbone, images: Images, candidate: Candidate
+) -> None:
+    work = Workload({RGB: backbone, DEPTH: backbone}, images, {})
+    expected = TorchEngine(work.backbones)(images)
+    found = build(candidate, work)(images)
+    allowed = {'float32': 1e-4, 'bfloat16': 0.02}[candidate.precision]
+    assert relative_error(found, expected) < allowed
+    for modality, values in found.items():
+        assert values.shape == expected[modality].shape
+        assert values.dtype == torch.float32
+        assert values.min() >= 0
+
+
+def test_each_modality_gets_its_own_features_alone_and_together(
+    backbone: Backbone, images: Images, candidate: Candidate
+) -> None:
+    engine = build(candidate, Workload({RGB: backbone, DEPTH: backbone}, images, {}))
+    together = engine({RGB: images[RGB][:1], DEPTH: images[DEPTH][:3]})
+    assert [len(together[m]) for m in (RGB, DEPTH)] == [1, 3]
+    for modality, values in together.items():
+        alone = engine({modality: images[modality][: len(values)]})
+        assert set(alone) == {modality}
+        assert relative_error({modality: values}, alone) < 0.02
+
+
+def test_features_are_not_overwritten_by_the_next_ones(
+    backbone: Backbone, images: Images, candidate: Candidate
+) -> None:
+    engine = build(candidate, Workload({RGB: backbone}, images, {}))
+    first = engine({RGB: images[RGB][:1]})[RGB]
+    kept = first.clone()
+    engine({RGB: images[RGB][1:2]})
+    assert torch.equal(first, kept)
+
+
+def test_modality_that_is_not_wanted_is_left_out_and_the_other_computed(
+    backbone: Backbone, images: Images, candidate: Candidate
+) -> None:
+    engine = build(candidate, Workload({RGB: backbone, DEPTH: backbone}, images, {}))
+    assert set(engine(images, lambda m: m is RGB)) == {RGB}
+    assert engine(images, lambda _: False) == {}
+
+
+def test_modality_that_is_lost_on_the_way_is_left_out(
+    backbone: Backbone, images: Images, candidate: Candidate
+) -> None:
+    engine = build(candidate, Workload({RGB: backbone, DEPTH: backbone}, images, {}))
+    asked = 0
+
+    def wanted(modality: Modality) -> bool:
+        nonlocal asked
+        asked += modality is DEPTH
+        return modality is RGB or asked <= 1
+
+    assert set(engine(images, wanted)) == {RGB}
+
+
+def test_backbones_of_their_own_are_not_mixed_up(candidate: Candidate, images: Images) -> None:
+    own = {
+        modality: load_backbone(BackboneSettings(name='squeezenet1_0', weights='random', seed=seed))
+        for seed, modality in enumerate(Modality)
+    }
+    same = {RGB: images[RGB], DEPTH: images[RGB]}
+    found = build(candidate, Workload(own, images, {}))(same)
+    assert relative_error({RGB: found[RGB]}, {RGB: found[DEPTH]}) > 0.05
+    assert relative_error(found, TorchEngine(own)(same)) < 0.02
+
+
+@pytest.mark.skipif('openvino' not in {c.engine for c in HERE}, reason='OpenVINO not installed')
+def test_openvino_reports_its_use_to_nobody() -> None:
+    program = (
+        'import sys; from mm_perception.engines.openvino_engine import precisions; precisions(); '
+        'import openvino.tools.ovc; '
+        'print([n for n in sys.modules if n.startswith("openvino_telemetry.")])'
+    )
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, check=True)
+    assert done.stdout.decode().strip() == '[]'
+
+
+def test_reference_is_the_same_bits_each_time(backbone: Backbone) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (2, SIZE, SIZE, 3), dtype=np.uint8)
+    engine = TorchEngine({RGB: backbone})
+    assert torch.equal(engine({RGB: noise})[RGB], engine({RGB: noise})[RGB])
