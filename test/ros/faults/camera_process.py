@@ -120,7 +120,7 @@ class Eye:
             wall=wall,
             fresh=fresh or wall,
             good=self._is_image and orders.good(self.modality),
-            rate=orders.rate,
+            rate=orders.rate / (1 + orders.drift),  # as the stamps tell it
         )
         if not fresh and shot.good:
             self._last = picture, wall

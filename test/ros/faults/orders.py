@@ -79,7 +79,7 @@ class Shot(BaseModel):
         fresh: When what it shows was new: earlier than ``wall`` for a repetition, and for an image
             that was held back.
         good: Whether a label may be made of it.
-        rate: Images a second, then.
+        rate: Images a second by their stamps, which a node learns the period from.
 
     """
 
