@@ -26,6 +26,7 @@ from mm_perception.engines import (
     build,
     candidates,
     measure,
+    processors,
 )
 from mm_perception.errors import ImageError, TrainingError
 from mm_perception.manifest import FRAMES
@@ -163,9 +164,15 @@ def gather(
 
 def engines_table(scores: list[EngineScores]) -> Table:
     """Show what each engine gives."""
-    table = Table(title='engines', title_justify='left')
     modes = list(scores[0].accuracy)
-    for name in ('engine', 'ms', 'ratio', 'error', *(f'{mode}: same / right' for mode in modes)):
+    table = Table(
+        title=f'engines on {processors()} processors',
+        title_justify='left',
+        caption='ms: one image of each modality; error: of the features; by mode: % of the labels '
+        "that are the first row's / % of the classes that are right",
+        caption_justify='left',
+    )
+    for name in ('engine', 'ms', 'ratio', 'error', *modes):
         table.add_column(name, justify='left' if name == 'engine' else 'right')
     reference = scores[0].trial.milliseconds
     for each in scores:
@@ -175,7 +182,7 @@ def engines_table(scores: list[EngineScores]) -> Table:
             f'{trial.milliseconds:.1f}',
             f'{trial.milliseconds / reference:.2f}',
             f'{trial.error:.2%}',
-            *(f'{each.agreement[mode]:.1%} / {each.accuracy[mode]:.1%}' for mode in modes),
+            *(f'{1e2 * each.agreement[m]:.1f} / {1e2 * each.accuracy[m]:.1f}' for m in modes),
         )
     return table
 

@@ -14,6 +14,7 @@ from mm_perception.engines.candidates import (
     build,
     candidates,
     made_pictures,
+    processors,
 )
 from mm_perception.engines.choosing import choose, measure, relative_error
 from mm_perception.engines.engine import Engine, Images, Precision, Wanted
@@ -36,5 +37,6 @@ __all__ = [
     'choose',
     'made_pictures',
     'measure',
+    'processors',
     'relative_error',
 ]

@@ -71,7 +71,7 @@ class Machine(BaseModel):
     def this(cls, bundle: Path, allowed: Sequence[Candidate]) -> Machine:
         """Describe this machine, with a bundle and the engines that may be used."""
         return cls(
-            processor=_processor(),
+            processor=processor_name(),
             processors=processors(),
             versions={name: _version(name) for name in ('torch', 'openvino')},
             bundle=hashlib.sha256((bundle / 'manifest.yaml').read_bytes()).hexdigest(),
@@ -115,7 +115,7 @@ class Record:
             partial.replace(self._file)
 
 
-def _processor() -> str:
+def processor_name() -> str:
     """Name the processor; Python knows no more than its family on Linux."""
     with suppress(OSError):
         for line in Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines():

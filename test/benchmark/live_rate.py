@@ -7,7 +7,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,11 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from rich.console import Console
+from rich.table import Table
 
+from mm_perception.engines import processors
+from mm_perception.engines.record import processor_name
 from training.live.environment import live_environment, private_domain
 
 HERE = Path(__file__).parent
@@ -50,14 +54,6 @@ class Rate:
     memory: float
     labels: int
 
-    def __str__(self) -> str:
-        """One row of the table."""
-        p50, p95, p99 = self.ages
-        return (
-            f'{self.rate:5.1f} labels/s   age p50 {p50:5.0f}  p95 {p95:5.0f}  p99 {p99:5.0f} ms   '
-            f'{self.processor:6.1f} ms of processor a label   {self.memory:5.0f} MiB'
-        )
-
 
 def ours(bundle: Path, engine: str, precision: str) -> list[str]:
     """Give the command of our node."""
@@ -87,6 +83,29 @@ def live_rate(command: Sequence[str], seconds: float, hertz: float = 30.0) -> Ra
     count = len(ages)
     processor = 1e3 * spent / max(count, 1)
     return Rate(count / took, (float(p50), float(p95), float(p99)), processor, memory, count)
+
+
+def table(backbone: str, rates: Mapping[str, Rate]) -> None:
+    """Print what was measured, the first being what the others are compared with."""
+    first = next(iter(rates.values()))
+    shown = Table(
+        title=f'{backbone}, 30 pairs a second, {processors()} of {processor_name()}',
+        title_justify='left',
+        caption='processor: milliseconds of it for a label; ratio: of the first row to this',
+        caption_justify='left',
+    )
+    for name in ('node', 'labels/s', 'age p50 / p95 / p99, ms', 'processor', 'ratio', 'MiB'):
+        shown.add_column(name, justify='left' if name == 'node' else 'right')
+    for name, rate in rates.items():
+        shown.add_row(
+            name,
+            f'{rate.rate:.1f}',
+            ' / '.join(f'{age:.0f}' for age in rate.ages),
+            f'{rate.processor:.1f}',
+            f'{first.processor / rate.processor:.1f}',
+            f'{rate.memory:.0f}',
+        )
+    Console(width=110).print(shown)
 
 
 @contextmanager
