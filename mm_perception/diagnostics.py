@@ -89,9 +89,14 @@ class Inlet:
     sources: Sequence[Source] = ()
 
     @property
-    def heard(self) -> bool:
-        """Whether some publisher can reach us."""
-        return any(s.type == self.type and not s.mismatch for s in self.sources)
+    def heard(self) -> list[Source]:
+        """The publishers that can reach us."""
+        return [s for s in self.sources if s.type == self.type and not s.mismatch]
+
+    @property
+    def unheard(self) -> list[Source]:
+        """The publishers that cannot."""
+        return [s for s in self.sources if s not in self.heard]
 
 
 def sensor_status(
@@ -145,7 +150,10 @@ def _silence(
         return Level.ERROR, _with_way_out(f'{inlet.topic}: {trouble}', _CHECK_CAMERA)
     if not inlet.heard:
         return Level.ERROR, unheard(modality, inlet)
-    who = ', '.join(s.node for s in inlet.sources if s.type == inlet.type and not s.mismatch)
+    who = ', '.join(source.node for source in inlet.heard)
+    silent = level is Level.STALE or status.reason.startswith('silent')
+    if silent and inlet.unheard:  # one that ended without a word is listed for a while
+        return Level.ERROR, f'{unheard(modality, inlet)}; {who} sends nothing'
     if level is Level.STALE:
         return level, (
             f'{inlet.topic}: no frame has come yet, though {who} publishes it; '
@@ -171,7 +179,7 @@ def unheard(modality: Modality, inlet: Inlet) -> str:
             f'{inlet.topic}: nobody publishes it; start the camera driver, or remap '
             f'{modality}/image to the topic it has'
         )
-    source = inlet.sources[0]
+    source = inlet.unheard[0]
     if source.type != inlet.type:
         return (
             f'{inlet.topic}: {source.node} publishes {source.type}, not {inlet.type}; '

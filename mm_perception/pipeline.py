@@ -109,19 +109,7 @@ class Pipeline:
             ImageError: No modality is left.
 
         """
-        prepared: dict[Modality, Image] = {}
-        reasons = []
-        for modality in self.settings.modalities:
-            frame = observation.frames.get(modality)
-            if frame is None:
-                continue
-            try:
-                prepared[modality] = self._prepare_frame(frame)
-            except ImageError as error:
-                reasons.append(f'{modality}: {error}')
-        if not prepared:
-            raise ImageError('; '.join(reasons) or 'the observation has no frame for this model')
-        return prepared
+        return prepare(observation, self.settings)
 
     def features(
         self, images: Mapping[Modality, Image], wanted: Wanted = lambda _: True
@@ -139,7 +127,25 @@ class Pipeline:
         """
         return self.engine(images, wanted)
 
-    def _prepare_frame(self, frame: Frame) -> Image:
-        view = crop(frame.image, find_region(self.settings.region, frame))
-        to_input = rgb_input if frame.modality is Modality.RGB else depth_input
-        return to_input(view, self.settings.preprocessing)
+
+def prepare(observation: Observation, settings: PipelineSettings) -> dict[Modality, Image]:
+    """Do the part before the networks, for which they need not be there; see `Pipeline.prepare`."""
+    prepared: dict[Modality, Image] = {}
+    reasons = []
+    for modality in settings.modalities:
+        frame = observation.frames.get(modality)
+        if frame is None:
+            continue
+        try:
+            prepared[modality] = _prepare_frame(frame, settings)
+        except ImageError as error:
+            reasons.append(f'{modality}: {error}')
+    if not prepared:
+        raise ImageError('; '.join(reasons) or 'the observation has no frame for this model')
+    return prepared
+
+
+def _prepare_frame(frame: Frame, settings: PipelineSettings) -> Image:
+    view = crop(frame.image, find_region(settings.region, frame))
+    to_input = rgb_input if frame.modality is Modality.RGB else depth_input
+    return to_input(view, settings.preprocessing)

@@ -90,6 +90,17 @@ def test_a_publisher_from_whom_nothing_has_come_yet_is_stale_and_points_at_the_p
     assert status.values['age_s'] == 'never'
 
 
+@pytest.mark.parametrize('health', [NEVER, SILENT])
+def test_publisher_that_cannot_reach_us_is_named_though_a_dead_one_that_could_is_listed_still(
+    health: SensorStatus,
+) -> None:
+    sources = [Source('/dead', IMAGE), Source('/driver', IMAGE, 'ERROR: Best effort publisher')]
+    status = sensor_status(DEPTH, health, Inlet('/depth', IMAGE, sources))
+    assert status.level is Level.ERROR
+    assert 'the QoS of /driver does not match' in status.message
+    assert status.message.endswith('set reliability to best_effort; /dead sends nothing')
+
+
 def test_a_sensor_that_falls_silent_is_an_error_that_asks_for_the_plug() -> None:
     status = sensor_status(DEPTH, SILENT, HEARD)
     assert status.level is Level.ERROR
