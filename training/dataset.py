@@ -12,12 +12,11 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,15 +24,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from mm_perception.errors import ImageError, TrainingError
+from mm_perception.engines.candidates import processors
+from mm_perception.errors import TrainingError
 from mm_perception.observation import Modality, Observation
-from mm_perception.pipeline import Image, Pipeline
+from mm_perception.pipeline import Pipeline
 from training.climb import UNLABELLED
 from training.fit import TrainingData
+from training.prefetch import read_ahead
+from training.reading import THUMBNAIL, Batch, Reading
 
 _FORMAT = 1  # raise it when the code between an observation and a row changes what rows hold
-_BATCH = 16
-_THUMBNAIL = 72  # pixels; enough to tell on a report's sheet what was shown
+_MOST_READERS = 16  # processes; one prepares well over a hundred observations a second
 
 
 class Source(Protocol):
@@ -115,20 +116,20 @@ class Dataset:
 def load_dataset(
     sources: Sequence[Source],
     label_of: Callable[[str, int], str | None],
-    extract: Callable[[Source], Rows],
+    extract: Callable[[Sequence[Source]], Sequence[Rows]],
 ) -> Dataset:
     """Extract every source and look its labels up.
 
     Args:
         sources: The recordings.
         label_of: The label of a recording at a time in ns, if it has one.
-        extract: Features of a source; see `Extractor`.
+        extract: Features of each source; see `Extractor`.
 
     Raises:
         TrainingError: There is not one observation with all modalities.
 
     """
-    rows = tuple(found for source in sources if len(found := extract(source)))
+    rows = tuple(found for found in extract(sources) if len(found))
     if not rows:
         names = ', '.join(source.name for source in sources) or 'none'
         raise TrainingError(f'recordings {names}: no observation with both RGB and depth')
@@ -139,9 +140,11 @@ def load_dataset(
 
 
 class Extractor:
-    """Computes a source's rows, or finds them on disk.
+    """Computes sources' rows, or finds them on disk.
 
     Attributes:
+        readers: How many processes read and prepare beside the one that computes: as many as there
+            are processors that torch leaves to them; 0 where it leaves none.
         computed: How many observations it has computed so far.
         reused: How many it has found.
         skipped: How many lacked a modality.
@@ -168,74 +171,116 @@ class Extractor:
         self.cache = cache
         self.every = every
         self.on_batch = on_batch
+        self.readers = _readers(pipeline.device)
         self.computed = self.reused = self.skipped = 0
         self._path = pipeline.pinned.model_dump(mode='json')
 
-    def __call__(self, source: Source) -> Rows:
-        """Give a source's rows.
+    def __call__(self, sources: Sequence[Source]) -> list[Rows]:
+        """Give each source's rows; what is computed is kept as soon as a source is through.
 
         Raises:
-            RecordingError, ImageError: It cannot be read.
+            RecordingError, ImageError: One cannot be read; those before it are kept.
             TrainingError: The cache cannot be written.
 
         """
-        file = self.cache / f'{self._key(source)}.safetensors'
-        if (kept := _read(file, source.name)) is not None:
-            self.reused += len(kept)
-            self.on_batch(len(kept))
-            return kept
-        rows = self._compute(source)
-        self.computed += len(rows)
-        _write(file, rows)
-        return rows
+        files = [self.cache / f'{self._key(source)}.safetensors' for source in sources]
+        found: dict[int, Rows] = {}
+        for number, (source, file) in enumerate(zip(sources, files, strict=True)):
+            if (kept := _read(file, source.name)) is not None:
+                found[number] = kept
+                self.reused += len(kept)
+                self.on_batch(len(kept))
+        missing = [number for number in range(len(sources)) if number not in found]
+        for place, rows in self._compute([sources[number] for number in missing]):
+            number = missing[place]
+            self.computed += len(rows)
+            _write(files[number], rows)
+            found[number] = rows
+        return [found[number] for number in range(len(sources))]
 
     def _key(self, source: Source) -> str:
         depends = [_FORMAT, self.every, self._path, source.identity()]
         return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
 
-    def _compute(self, source: Source) -> Rows:
-        names = [str(modality) for modality in self.pipeline.settings.modalities]
-        times: list[int] = []
-        features: dict[str, list[Tensor]] = {name: [] for name in names}
-        pictures: dict[str, list[Tensor]] = {name: [] for name in names}
-        prepared = self._prepared(source)
-        while batch := list(islice(prepared, _BATCH)):
-            times += [time for time, _ in batch]
-            images = {m: np.stack([each[m] for _, each in batch]) for m in batch[0][1]}
-            for modality, values in self.pipeline.features(images).items():
-                features[str(modality)].append(values.cpu())
-            for modality, stack in images.items():
-                pictures[str(modality)].append(_thumbnails(stack))
-            self.on_batch(len(batch))
-        sizes = self.pipeline.dimensions
+    def _compute(self, sources: Sequence[Source]) -> Iterator[tuple[int, Rows]]:
+        """Give the rows of each source, with its number, as soon as they are all there."""
+        jobs = [Reading(source, self.every, self.pipeline.settings) for source in sources]
+        growing: dict[int, _Growing] = {}
+        modules = {Reading.__module__, *(type(source).__module__ for source in sources)}
+        with closing(read_ahead(jobs, min(self.readers, len(jobs)), modules)) as batches:
+            for number, batch, features in self._with_features(batches):
+                rows = growing.setdefault(number, _Growing(self.pipeline))
+                if batch is None:
+                    yield number, growing.pop(number).rows(jobs[number].name)
+                    continue
+                self.skipped += batch.skipped
+                rows.add(batch, features)
+                self.on_batch(len(batch.times))
+
+    def _with_features(
+        self, batches: Iterator[tuple[int, Batch | None]]
+    ) -> Iterator[tuple[int, Batch | None, dict[Modality, Tensor]]]:
+        """Give each batch when the next one is there: a GPU computes while that is fetched."""
+        begun: tuple[int, Batch, dict[Modality, Tensor]] | None = None
+        for number, batch in batches:
+            computing = self.pipeline.features(batch.images) if batch else {}
+            if begun is not None:
+                yield begun
+            begun = None if batch is None else (number, batch, computing)
+            if batch is None:
+                yield number, None, {}
+
+
+class _Growing:
+    """Rows to which rows are added, in memory that grows in place: lists would need it twice."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        """Begin with none.
+
+        Args:
+            pipeline: Where the features come from.
+
+        """
+        self._times: list[int] = []
+        self._dimensions = {str(m): size for m, size in pipeline.dimensions.items()}
+        self._features = {name: bytearray() for name in self._dimensions}
+        self._thumbnails = {name: bytearray() for name in self._dimensions}
+
+    def add(self, batch: Batch, features: Mapping[Modality, Tensor]) -> None:
+        """Add a batch's rows."""
+        self._times += batch.times
+        for modality, values in features.items():
+            self._features[str(modality)] += values.cpu().numpy().data
+        for modality, images in batch.thumbnails.items():
+            self._thumbnails[str(modality)] += images.data
+
+    def rows(self, recording: str) -> Rows:
+        """Give the rows, after which nothing can be added."""
         return Rows(
-            source.name,
-            torch.tensor(times, dtype=torch.int64),
-            {str(m): torch.cat([torch.empty(0, d), *features[str(m)]]) for m, d in sizes.items()},
-            {name: torch.cat([_no_thumbnails(), *pictures[name]]) for name in names},
+            recording,
+            torch.tensor(self._times, dtype=torch.int64),
+            {
+                name: _tensor(self._features[name], torch.float32, size)
+                for name, size in self._dimensions.items()
+            },
+            {
+                name: _tensor(memory, torch.uint8, THUMBNAIL, THUMBNAIL, 3)
+                for name, memory in self._thumbnails.items()
+            },
         )
 
-    def _prepared(self, source: Source) -> Iterator[tuple[int, dict[Modality, Image]]]:
-        wanted = set(self.pipeline.settings.modalities)
-        for time, observation in source.observations(self.every):
-            try:
-                images = self.pipeline.prepare(observation)
-            except ImageError:  # no modality shows anything
-                images = {}
-            if wanted <= set(images):
-                yield time, images
-            else:
-                self.skipped += 1
+
+def _tensor(memory: bytearray, dtype: torch.dtype, *shape: int) -> Tensor:
+    """See memory as rows of a shape."""
+    if not memory:
+        return torch.empty(0, *shape, dtype=dtype)
+    return torch.frombuffer(memory, dtype=dtype).view(-1, *shape)
 
 
-def _thumbnails(images: Image) -> Tensor:
-    size = (_THUMBNAIL, _THUMBNAIL)
-    small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images]
-    return torch.from_numpy(np.stack(small))
-
-
-def _no_thumbnails() -> Tensor:
-    return torch.empty(0, _THUMBNAIL, _THUMBNAIL, 3, dtype=torch.uint8)
+def _readers(device: torch.device) -> int:
+    """Count the processors that computing leaves free."""
+    taken = torch.get_num_threads() if device.type == 'cpu' else 1
+    return max(min(processors() - taken, _MOST_READERS), 0)
 
 
 def _read(file: Path, recording: str) -> Rows | None:

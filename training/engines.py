@@ -69,27 +69,13 @@ class EngineScores:
     Attributes:
         trial: Its time here, and its features' error.
         agreement: By mode, the share of frames with the label that the reference gives.
-        accuracy: By mode, the share of frames with the right class.
+        accuracy: By mode, the share of frames whose label is right; ``unknown`` is not.
 
     """
 
     trial: Trial
     agreement: dict[str, float]
     accuracy: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What a model says of N frames in one mode.
-
-    Attributes:
-        classes: [N] the most probable class.
-        labels: [N] what is published: that, or −1 for ``unknown``.
-
-    """
-
-    classes: NDArray[np.int64]
-    labels: NDArray[np.int64]
 
 
 def try_engines(
@@ -169,7 +155,7 @@ def engines_table(scores: list[EngineScores]) -> Table:
         title=f'engines on {processors()} processors',
         title_justify='left',
         caption='ms: one image of each modality; error: of the features; by mode: % of the labels '
-        "that are the first row's / % of the classes that are right",
+        "that are the first row's / % that are right",
         caption_justify='left',
     )
     for name in ('engine', 'ms', 'ratio', 'error', *modes):
@@ -211,7 +197,7 @@ def _thinned(images: Images, most: int) -> dict[Modality, NDArray[np.uint8]]:
 
 
 def _scores(bundle: Bundle, work: Workload, held_out: Labelled) -> Iterator[EngineScores]:
-    reference: dict[str, Answers] = {}
+    reference: dict[str, NDArray[np.int64]] = {}
     allowed = candidates(EngineSettings(), quantized=True)
     for trial in measure(allowed, work):
         engine = build(Candidate(trial.engine, trial.precision), work)
@@ -220,28 +206,27 @@ def _scores(bundle: Bundle, work: Workload, held_out: Labelled) -> Iterator[Engi
             for i in range(len(held_out.truth))
         ]
         features = {m: torch.cat([each[m] for each in one_by_one]) for m in held_out.images}
-        found = _answers(bundle, features)
+        found = _labels(bundle, features)
         reference = reference or found
         known = held_out.truth >= 0
         yield EngineScores(
             trial,
-            {m: float((a.labels == reference[m].labels).mean()) for m, a in found.items()},
-            {m: float((a.classes == held_out.truth)[known].mean()) for m, a in found.items()},
+            {m: float((labels == reference[m]).mean()) for m, labels in found.items()},
+            {m: float((labels == held_out.truth)[known].mean()) for m, labels in found.items()},
         )
 
 
-def _answers(bundle: Bundle, features: dict[Modality, Tensor]) -> dict[str, Answers]:
-    usual, answers = bundle.manifest.trust, {}
+def _labels(bundle: Bundle, features: dict[Modality, Tensor]) -> dict[str, NDArray[np.int64]]:
+    """Give the label of each frame by mode, as it would be published: −1 is ``unknown``."""
+    usual, labels = bundle.manifest.trust, {}
     for mode, names in modes_of(map(str, features)).items():
         with torch.inference_mode():
             judged = bundle.head({name: features[Modality(name)] for name in names})
-        classes = judged.probabilities.argmax(1).numpy()
-        labels = classes
+        labels[mode] = judged.probabilities.argmax(1).numpy()
         if usual is not None and judged.novelty is not None:
-            known = judged.novelty.numpy() <= usual.novelty[mode]
-            labels = np.where(known, classes, _STRANGE)
-        answers[mode] = Answers(classes, labels)
-    return answers
+            strange = judged.novelty.numpy() > usual.novelty[mode]
+            labels[mode] = np.where(strange, _STRANGE, labels[mode])
+    return labels
 
 
 def _lost(scores: list[EngineScores]) -> dict[str, float]:
