@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -153,7 +154,9 @@ class Classifier:
             BundleError: The weights are so large that nothing finite comes of them.
 
         """
+        start = time.perf_counter()
         images = self.pipeline.prepare(observation)
+        prepared = time.perf_counter()
         mode, judgement = self._judge(images, trusted)
         scores = dict(zip(self.classes, judgement.probabilities[0].tolist(), strict=True))
         if not all(map(math.isfinite, scores.values())):
@@ -162,7 +165,10 @@ class Classifier:
         strange = novelty is not None and not novelty <= 1  # NaN is strange, too
         unknown = strange and self.settings.reject_unknown
         label = UNKNOWN if unknown else max(scores, key=scores.__getitem__)
-        return Prediction(observation.stamp, mode, label, scores, novelty, contradiction)
+        features = {str(modality): ms for modality, ms in self.pipeline.engine.took.items()}
+        left = 1e3 * (time.perf_counter() - prepared) - sum(features.values())
+        took = {'prepare': 1e3 * (prepared - start), **features, 'classify': left}
+        return Prediction(observation.stamp, mode, label, scores, novelty, contradiction, took)
 
     def _measured(self, mode: str, judgement: Judgement) -> tuple[float | None, float | None]:
         """Give novelty and contradiction in multiples of what the bundle allows."""

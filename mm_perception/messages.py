@@ -50,6 +50,7 @@ def prediction_message(node: str, labelled: Labelled) -> Any:
         **{f'{frame.modality}_stamp': str(frame.stamp) for frame in labelled.used},
         'latency_ms': f'{labelled.latency:.2f}',
         'inference_ms': f'{labelled.inference:.2f}',
+        **{f'{stage}_ms': f'{ms:.2f}' for stage, ms in prediction.took.items()},
         **{f'score/{name}': f'{p:.6f}' for name, p in prediction.probabilities.items()},
     }
     level = Level.OK if prediction.mode == 'rgbd' else Level.WARN

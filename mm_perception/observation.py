@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -95,6 +95,8 @@ class Prediction:
         novelty: How unlike anything learned the object is, in multiples of the bundle's threshold:
             over 1 is unknown. None where the bundle has none.
         contradiction: How far the two eyes disagree, likewise: over 1 they do. None from one eye.
+        took: Milliseconds by stage, in their order: ``prepare``, the features of each modality, and
+            ``classify``, which on a GPU waits for the features, too.
 
     """
 
@@ -104,6 +106,7 @@ class Prediction:
     probabilities: Mapping[str, float]
     novelty: float | None = None
     contradiction: float | None = None
+    took: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     @property
     def confidence(self) -> float:

@@ -50,6 +50,15 @@ def test_a_bundle_of_any_model_labels_by_both_sensors_and_by_each(
     assert len({tuple(p.probabilities.values()) for p in predictions}) == 3
 
 
+def test_prediction_tells_what_each_stage_took(classifier: Classifier) -> None:
+    both = classifier.classify(Observation.of(COLOUR, DISTANCE)).took
+    assert list(both) == ['prepare', 'rgb', 'depth', 'classify']
+    assert all(milliseconds > 0 for milliseconds in both.values())
+    assert list(classifier.classify(Observation.of(DISTANCE)).took) == [
+        *('prepare', 'depth', 'classify'),
+    ]
+
+
 @pytest.mark.parametrize(
     ('frames', 'mode'), [((COLOUR, DISTANCE), 'rgbd'), ((COLOUR,), 'rgb'), ((DISTANCE,), 'depth')]
 )

@@ -23,7 +23,7 @@ DEPTH = Frame(Modality.DEPTH, NEWER, 'depth', np.zeros((2, 2), np.float32))
 SCORES = {'mug': 0.75, 'bowl': 0.25}
 BOTH = Labelled(
     Observation.of(RGB, DEPTH),
-    Prediction(NEWER, 'rgbd', 'mug', SCORES),
+    Prediction(NEWER, 'rgbd', 'mug', SCORES, took={'prepare': 0.5, 'classify': 2.25}),
     latency=12.345,
     inference=7,
 )
@@ -48,6 +48,8 @@ def test_a_prediction_carries_everything_about_one_label() -> None:
         'depth_stamp': str(NEWER),
         'latency_ms': '12.35',
         'inference_ms': '7.00',
+        'prepare_ms': '0.50',
+        'classify_ms': '2.25',
         'score/mug': '0.750000',
         'score/bowl': '0.250000',
     }

@@ -38,6 +38,7 @@ LESS = {
         *('--cache', 'features'),
     ],
     'evaluate': ['--cache', 'features'],
+    'engines': [],
     'paper': ['--only', 'nmMNIST', '--only', 'ss_mvae', '--epochs', '1'],
 }
 
@@ -68,7 +69,7 @@ def test_training_commands_run_in_the_order_of_the_readme(
             main()
         assert not ended.value.code
         ran.append(words[1])
-    assert ran == ['simulate', 'fit', 'evaluate', 'fit', 'paper']
+    assert ran == ['simulate', 'fit', 'evaluate', 'engines', 'fit', 'paper']
     assert Path('model/bundle/manifest.yaml').is_file()
     assert Path('model/report.html').is_file()
     assert Path('washington/bundle/manifest.yaml').is_file()
