@@ -112,7 +112,8 @@ class Bundle:
             raise BundleError(f'{file}: cannot be read: {brief(error)}') from error
         for modality in self.manifest.pipeline.modalities:
             found = frames.get(modality)
-            if found is None or found.dtype != np.uint8 or found.shape[1:] != (size, size, 3):
+            whole = found is not None and found.size > 0 and found.dtype == np.uint8
+            if found is None or not whole or found.shape[1:] != (size, size, 3):
                 raise BundleError(f'{file}: holds no frames of {modality}; copy the bundle again')
         return frames
 

@@ -41,7 +41,7 @@ from training.session import Setting
 CALIBRATION = 300
 """Frames whose activations give the ranges of int8; NNCF's own default."""
 TEST = 1000
-KEPT = 32
+KEPT = 8
 """Frames that stay in the bundle, for the robot to check its engine with."""
 ALLOWED_LOSS = 0.005
 """Accuracy that int8 may lose in any mode."""

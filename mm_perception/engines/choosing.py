@@ -16,7 +16,7 @@ from mm_perception.engines.candidates import Candidate, EngineSettings, Workload
 from mm_perception.engines.engine import Engine, Precision
 from mm_perception.engines.record import Machine, Record, Trial, fastest
 from mm_perception.engines.torch_engine import TorchEngine
-from mm_perception.errors import SettingsError
+from mm_perception.errors import BundleError, SettingsError
 from mm_perception.observation import Modality
 
 _ALLOWED: Mapping[Precision, float] = {'float32': 1e-3, 'bfloat16': 0.03, 'int8': 0.3}
@@ -68,14 +68,17 @@ def measure(
     for candidate in allowed:
         best = fastest(trials)
         limit = _HOPELESS * best.milliseconds if best else float('inf')
-        trials.append(_try(candidate, work, expected, limit))
-        said(str(trials[-1]))
+        try:
+            trials.append(_try(candidate, work, expected, limit))
+            said(str(trials[-1]))
+        except (BundleError, RuntimeError) as error:  # the others may do
+            said(f'{candidate}: not to be had: {" ".join(str(error).split())}')
     return trials
 
 
 def relative_error(features: Mapping[Modality, Tensor], of: Mapping[Modality, Tensor]) -> float:
-    """Give the greatest ‖f − f_ref‖ / ‖f_ref‖ of the modalities; infinite where one lacks."""
-    if set(features) != set(of):
+    """Give the greatest ‖f − f_ref‖ / ‖f_ref‖ of the modalities; infinite where shapes differ."""
+    if {m: f.shape for m, f in features.items()} != {m: ref.shape for m, ref in of.items()}:
         return float('inf')
     norm = torch.linalg.vector_norm
     return max(float(norm(features[m] - ref) / norm(ref)) for m, ref in of.items())

@@ -77,7 +77,7 @@ class OpenVinoEngine(Engine):
             file = (quantized or {}).get(modality)
             key = id(network) if file is None else file
             if key not in built:
-                model = convert(network, size) if file is None else _read(core, file)
+                model = convert(network, size) if file is None else _read(core, file, size)
                 built[key] = core.compile_model(model, 'CPU', hints).create_infer_request()
             self._requests[modality] = built[key]
 
@@ -116,9 +116,14 @@ def _has_bfloat16(core: Any) -> bool:
     return _BFLOAT16 in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
 
 
-def _read(core: Any, file: Path) -> Any:
+def _read(core: Any, file: Path, size: int) -> Any:
     try:
-        return core.read_model(file)
+        model = core.read_model(file)
     except RuntimeError as error:
         why = str(error).strip().splitlines()[-1]
         raise BundleError(f'{file}: cannot be read by OpenVINO: {why}; copy it again') from error
+    shape = import_openvino().PartialShape([-1, size, size, 3])
+    takes_images = len(model.inputs) == 1 and model.input().partial_shape.compatible(shape)
+    if not takes_images or len(model.outputs) != 1:
+        raise BundleError(f'{file}: not a network from images to features; copy the bundle again')
+    return model
