@@ -28,7 +28,7 @@ from mm_perception.errors import SettingsError, WeightsError
 # The layer to cut at where none is given: the last one before the classifier whose values are ≥ 0.
 _DEFAULT_LAYERS = {
     'alexnet': 'classifier.2',
-    'densenet': 'features',
+    'densenet': 'relu',
     'googlenet': 'avgpool',
     'resnet': 'avgpool',
     'squeezenet': 'features',

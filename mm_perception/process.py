@@ -23,7 +23,7 @@ _REFUSALS = (MMPerceptionError, ros.RCLError, ros.UnknownROSArgsError)
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 _LARGEST = 32 << 20  # bytes; glibc takes no more
-_KEPT = 512 << 20
+_KEPT = 128 << 20
 _THREADS = torch.get_num_threads()  # as the user has it
 
 

@@ -71,7 +71,8 @@ def test_real_weights_from_a_file_recognise_a_real_green_apple(shared_data: Path
 
 
 @pytest.mark.parametrize(
-    ('name', 'size'), [('squeezenet1_0', 512), ('resnet18', 512), ('alexnet', 4096)]
+    ('name', 'size'),
+    [('squeezenet1_0', 512), ('resnet18', 512), ('densenet121', 1024), ('alexnet', 4096)],
 )
 def test_smaller_networks_give_features_that_are_not_negative(name: str, size: int) -> None:
     backbone = load_backbone(BackboneSettings(name=name, weights='random'))
