@@ -30,7 +30,7 @@ from mm_perception.observation import Modality, Observation
 from mm_perception.pipeline import Pipeline
 from training.climb import UNLABELLED
 from training.fit import TrainingData
-from training.prefetch import read_ahead
+from training.prefetch import START, read_ahead
 from training.reading import THUMBNAIL, Batch, Reading
 
 _FORMAT = 1  # raise it when the code between an observation and a row changes what rows hold
@@ -145,6 +145,7 @@ class Extractor:
     Attributes:
         readers: How many processes read and prepare beside the one that computes: as many as there
             are processors that torch leaves to them; 0 where it leaves none.
+        patience: Seconds of reading, before they are started.
         computed: How many observations it has computed so far.
         reused: How many it has found.
         skipped: How many lacked a modality.
@@ -171,7 +172,7 @@ class Extractor:
         self.cache = cache
         self.every = every
         self.on_batch = on_batch
-        self.readers = _readers(pipeline.device)
+        self.readers, self.patience = _readers(pipeline.device), START
         self.computed = self.reused = self.skipped = 0
         self._path = pipeline.pinned.model_dump(mode='json')
 
@@ -207,7 +208,7 @@ class Extractor:
         jobs = [Reading(source, self.every, self.pipeline.settings) for source in sources]
         growing: dict[int, _Growing] = {}
         modules = {Reading.__module__, *(type(source).__module__ for source in sources)}
-        with closing(read_ahead(jobs, min(self.readers, len(jobs)), modules)) as batches:
+        with closing(read_ahead(jobs, self.readers, modules, self.patience)) as batches:
             for number, batch, features in self._with_features(batches):
                 rows = growing.setdefault(number, _Growing(self.pipeline))
                 if batch is None:

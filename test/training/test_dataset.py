@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recorder import record, rgbd
+from recorder import RGB_TOPIC, colours, image, record, rgbd
 
-from mm_perception.errors import RecordingError, TrainingError
+from mm_perception.errors import MMPerceptionError, RecordingError, TrainingError
 from mm_perception.features import BackboneSettings
 from mm_perception.observation import Frame, Modality, Observation
 from mm_perception.pipeline import Pipeline, PipelineSettings
 from training.climb import UNLABELLED
-from training.dataset import Extractor, Source, load_dataset
+from training.dataset import Extractor, Rows, Source, load_dataset
 from training.recordings.bags import find_recordings
 from training.recordings.sources import BagSource, washington_sources
 
@@ -43,7 +43,7 @@ def source(tmp_path: Path) -> Source:
 def test_rows_are_what_the_robot_computes_of_the_same_images(
     pipeline: Pipeline, source: Source, tmp_path: Path
 ) -> None:
-    rows = Extractor(pipeline, tmp_path / 'cache', every=1)(source)
+    rows = Extractor(pipeline, tmp_path / 'cache', every=1)([source])[0]
     assert len(rows) == 8
     times, seen = zip(*source.observations(1), strict=True)
     assert rows.times.tolist() == list(times)
@@ -58,7 +58,7 @@ def test_rows_are_what_the_robot_computes_of_the_same_images(
 
 def test_features_are_computed_once(pipeline: Pipeline, source: Source, tmp_path: Path) -> None:
     first, second = (Extractor(pipeline, tmp_path / 'cache', every=1) for _ in range(2))
-    one, again = first(source), second(source)
+    [one], [again] = first([source]), second([source])
     assert (first.computed, first.reused) == (8, 0)
     assert (second.computed, second.reused) == (0, 8)
     assert torch.equal(one.features['rgb'], again.features['rgb'])
@@ -70,15 +70,15 @@ def test_features_are_computed_anew_when_what_they_depend_on_changes(
     pipeline: Pipeline, source: Source, tmp_path: Path
 ) -> None:
     cache = tmp_path / 'cache'
-    Extractor(pipeline, cache, every=1)(source)
+    Extractor(pipeline, cache, every=1)([source])
     thinner = Extractor(pipeline, cache, every=2)
-    thinner(source)
+    thinner([source])
     reseeded = Extractor(make_pipeline(seed=1), cache, every=1)
-    reseeded(source)
+    reseeded([source])
     storage = next((tmp_path / 'bags' / 'mug_1').glob('*.mcap'))
     os.utime(storage, ns=(0, 0))
     touched = Extractor(pipeline, cache, every=1)
-    touched(source)
+    touched([source])
     assert [e.reused for e in (thinner, reseeded, touched)] == [0, 0, 0]
     assert [e.computed for e in (thinner, reseeded, touched)] == [4, 8, 8]
 
@@ -87,11 +87,11 @@ def test_features_are_computed_anew_when_what_they_depend_on_changes(
 def test_damaged_cache_is_computed_anew(
     pipeline: Pipeline, source: Source, tmp_path: Path, left: int
 ) -> None:
-    Extractor(pipeline, tmp_path / 'cache', every=1)(source)
+    Extractor(pipeline, tmp_path / 'cache', every=1)([source])
     file = next((tmp_path / 'cache').iterdir())
     file.write_bytes(file.read_bytes()[:left])
     again = Extractor(pipeline, tmp_path / 'cache', every=1)
-    assert len(again(source)) == 8
+    assert len(again([source])[0]) == 8
     assert again.computed == 8
     assert len(list((tmp_path / 'cache').iterdir())) == 1
 
@@ -122,14 +122,78 @@ def test_observations_that_lack_a_modality_are_counted_and_left_out(
     pipeline: Pipeline, tmp_path: Path
 ) -> None:
     extractor = Extractor(pipeline, tmp_path, every=1)
-    assert len(extractor(Shaky(good=4, breaks=False))) == 4
+    assert len(extractor([Shaky(good=4, breaks=False)])[0]) == 4
     assert extractor.skipped == 2
 
 
 def test_source_that_breaks_leaves_nothing_in_the_cache(pipeline: Pipeline, tmp_path: Path) -> None:
     with pytest.raises(RecordingError):
-        Extractor(pipeline, tmp_path / 'cache', every=1)(Shaky(good=4, breaks=True))
+        Extractor(pipeline, tmp_path / 'cache', every=1)([Shaky(good=4, breaks=True)])
     assert not (tmp_path / 'cache').exists()
+
+
+@pytest.fixture
+def bags(tmp_path: Path) -> list[Source]:
+    for name, frames in {'a': 18, 'b': 16, 'c': 3}.items():
+        record(tmp_path / 'many' / name, rgbd(frames), 'mcap')
+    return [BagSource(found) for found in find_recordings([tmp_path / 'many'])]
+
+
+def extracted(pipeline: Pipeline, cache: Path, sources: list[Source], readers: int) -> list[Rows]:
+    extractor = Extractor(pipeline, cache, every=1)
+    extractor.readers, extractor.patience = readers, 0
+    return extractor(sources)
+
+
+def test_readers_change_neither_rows_nor_their_order_nor_a_bit_of_the_cache(
+    pipeline: Pipeline, bags: list[Source], tmp_path: Path
+) -> None:
+    plain = extracted(pipeline, tmp_path / 'plain', bags, 0)
+    found = extracted(pipeline, tmp_path / 'found', bags, 2)
+    assert [rows.recording for rows in found] == [source.name for source in bags]
+    assert [len(rows) for rows in found] == [18, 16, 3]
+    assert found[0].times.tolist() == [time for time, _ in bags[0].observations(1)]
+    for one, other in zip(plain, found, strict=True):
+        assert torch.equal(one.times, other.times)
+        for name in ('rgb', 'depth'):
+            assert torch.equal(one.features[name], other.features[name])
+            assert torch.equal(one.thumbnails[name], other.thumbnails[name])
+    kept = [{f.name: f.read_bytes() for f in (tmp_path / n).iterdir()} for n in ('plain', 'found')]
+    assert kept[0] == kept[1]
+
+
+def test_readers_error_is_the_same_line_and_what_came_before_is_kept(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    for name in ('a', 'b', 'c'):
+        said = rgbd(20)
+        if name != 'a':
+            said[30] = image(RGB_TOPIC, said[30].time, colours(0), 'rgb8', fields={'step': 7})
+        record(tmp_path / 'many' / name, said, 'mcap')
+    bags = [BagSource(found) for found in find_recordings([tmp_path / 'many'])]
+    told = []
+    for readers in (0, 3):
+        cache = tmp_path / str(readers)
+        with pytest.raises(MMPerceptionError) as error:
+            extracted(pipeline, cache, bags, readers)
+        told.append((type(error.value), str(error.value)))
+        assert len(list(cache.iterdir())) == 1
+    assert told[0] == told[1]
+    assert 'many/b' in told[0][1]
+
+
+def test_readers_take_the_processors_that_torch_leaves(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = {}
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 2)
+    for processors in (1, 2, 6, 99):
+        monkeypatch.setattr(os, 'sched_getaffinity', lambda _, n=processors: set(range(n)))
+        for device in ('cpu', 'cuda'):
+            monkeypatch.setattr(pipeline, 'device', torch.device(device))
+            found[device, processors] = Extractor(pipeline, tmp_path, every=1).readers
+    assert [found['cpu', n] for n in (1, 2, 6, 99)] == [0, 0, 4, 16]
+    assert [found['cuda', n] for n in (1, 2, 6, 99)] == [0, 1, 5, 16]
 
 
 def test_labels_are_joined_in_the_order_of_the_rows(
@@ -167,7 +231,7 @@ def test_real_washington_crops_become_rows(
     pipeline: Pipeline, shared_data: Path, tmp_path: Path
 ) -> None:
     sources = washington_sources(shared_data / 'uw_rgbd')
-    rows = Extractor(pipeline, tmp_path, every=100)(sources[0])
+    [rows] = Extractor(pipeline, tmp_path, every=100)(sources[:1])
     assert sources[0].category == 'apple'
     assert 0 < len(rows) <= len(sources[0].crops) / 20  # it holds every second video frame
     assert rows.features['depth'].isfinite().all()
