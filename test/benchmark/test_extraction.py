@@ -41,7 +41,7 @@ from training.recordings.sources import BagSource
 pytestmark = pytest.mark.timeout(900)
 FRAMES = 40  # in a recording, VGA
 BUSY = 3.5  # milliseconds a frame of the device that sleeps
-DEVICES = {'cpu': 1, 'beside': 3}  # and how many times the recordings are read for it
+DEVICES = {'cpu': 1, 'beside': 2}  # and how many times the recordings are read for it
 ROUNDS = 3
 RGB, DEPTH = '/camera/rgb/image_raw', '/camera/depth_registered/image_raw'
 

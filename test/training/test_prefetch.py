@@ -97,6 +97,15 @@ def test_nothing_is_read_far_ahead_and_what_is_open_is_closed(tmp_path: Path) ->
     assert not list(tmp_path.iterdir())
 
 
+def test_nobody_waits_for_what_is_still_being_read() -> None:
+    jobs = [Counting('quick', 1), Counting('slow', 1, pause=60)]
+    with closing(read_ahead(jobs, 2, patience=0)) as stream:
+        next(stream)
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
+    assert not multiprocessing.active_children()
+
+
 def test_consumers_error_ends_the_processes(tmp_path: Path) -> None:
     def consume() -> None:
         with closing(read_ahead([Endless(tmp_path)], 1, patience=0)) as stream:
