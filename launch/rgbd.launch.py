@@ -20,6 +20,7 @@ from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
 from mm_perception.cameras import load_camera
+from mm_perception.errors import SettingsError
 from mm_perception.parameters import BY_NAME, PARAMETERS, Parameter
 
 CONFIG = Path(__file__).resolve().parent.parent / 'config'
@@ -61,7 +62,7 @@ def start(context: LaunchContext) -> list[Node]:
             namespace=given['namespace'],
             remappings=list(camera.remappings.items()) if camera else [],
             parameters=[
-                given['params_file'],
+                existing('params_file', given['params_file']),
                 *([dict(camera.parameters)] if camera and camera.parameters else []),
                 overrides(given),
             ],
@@ -92,4 +93,11 @@ def environment(profile: str) -> dict[str, str]:
     """Point Fast DDS at the profile, unless the environment has one of its own."""
     if not profile or any(name in os.environ for name in DDS_VARIABLES):
         return {}
-    return dict.fromkeys(DDS_VARIABLES, profile)
+    return dict.fromkeys(DDS_VARIABLES, existing('dds_profile', profile))
+
+
+def existing(argument: str, path: str) -> str:
+    """Refuse a file that is not there: launch and Fast DDS would go on without it."""
+    if not Path(path).is_file():
+        raise SettingsError(f'{argument} {path}: there is no such file')
+    return path

@@ -99,6 +99,20 @@ def test_the_users_own_dds_profile_has_precedence(
     assert launch_file['environment'](profile) == {}
 
 
+@pytest.mark.parametrize('argument', ['params_file', 'dds_profile'])
+def test_a_file_that_is_not_there_is_refused(
+    launch_file: dict[str, Any], monkeypatch: pytest.MonkeyPatch, argument: str
+) -> None:
+    for variable in launch_file['DDS_VARIABLES']:
+        monkeypatch.delenv(variable, raising=False)
+    context = launch_file['LaunchContext']()
+    context.launch_configurations.update(given(launch_file))
+    assert len(launch_file['start'](context)) == 1
+    context.launch_configurations[argument] = '/nowhere/file'
+    with pytest.raises(SettingsError, match=f'^{argument} /nowhere/file: there is no such file$'):
+        launch_file['start'](context)
+
+
 def test_the_node_gets_an_enclave_only_where_one_is_given(launch_file: dict[str, Any]) -> None:
     assert launch_file['enclave'](given(launch_file)['enclave']) == []
     assert launch_file['enclave']('/mm/arm') == ['--enclave', '/mm/arm']
