@@ -177,5 +177,8 @@ def _first(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors()[0]
+    message = first['msg'].removeprefix('Value error, ')  # our own words, which pydantic prefixes
+    if not first['loc']:  # several settings do not go together; the words name them
+        return message
     name = '.'.join(str(part) for part in first['loc'])
-    return f'{name} = {reprlib.repr(first["input"])}: {first["msg"]}'
+    return f'{name} = {reprlib.repr(first["input"])}: {message}'

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mm_perception.errors import SettingsError
-from training.recipe import read_recipe, recipe_names
+from training.recipe import read_recipe, read_settings, recipe_names
+from training.simulation.settings import SimulationSettings
 
 
 def test_defaults_are_the_papers() -> None:
@@ -66,6 +67,11 @@ def test_wrong_setting_is_named(change: str, message: str) -> None:
         read_recipe(Path('rgbd'), [change])
     assert message in str(caught.value)
     assert '\n' not in str(caught.value)
+
+
+def test_settings_that_do_not_go_together_are_told_in_our_words_alone() -> None:
+    with pytest.raises(SettingsError, match=r"^simulation: categories: no 'mug'; choose from"):
+        read_settings(SimulationSettings, {}, ['categories=[mug]'], 'simulation')
 
 
 @pytest.mark.parametrize(
