@@ -111,7 +111,7 @@ setup(
     },
     entry_points={
         'console_scripts': [
-            'perception_node = mm_perception.node:main',
+            'perception_node = mm_perception.executable:main',
             'train = training.cli:main',
         ],
     },
