@@ -16,7 +16,14 @@ import numpy as np
 import torch
 
 from mm_perception.bundle import Bundle, Judgement
-from mm_perception.engines import REFERENCE, EngineSettings, Workload, choose, made_pictures
+from mm_perception.engines import (
+    REFERENCE,
+    Engine,
+    EngineSettings,
+    Workload,
+    choose,
+    made_pictures,
+)
 from mm_perception.errors import BundleError, SettingsError, StaleError
 from mm_perception.observation import UNKNOWN, Modality, Observation, Prediction, mode_of
 from mm_perception.pipeline import Image, Pipeline
@@ -56,8 +63,12 @@ class Classifier:
         device: Device = 'auto',
         backbone_weights: Path | None = None,
         engines: EngineSettings = REFERENCE,
+        said: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Read a bundle.
+        """Read a bundle, and choose the engine where that is to run on a CPU.
+
+        That takes seconds the first time on a machine. From then on nothing is read any more:
+        whatever becomes of the bundle on disk, this is the one that labels.
 
         Args:
             path: The bundle's folder.
@@ -65,6 +76,7 @@ class Classifier:
             backbone_weights: The backbone's weights, where the bundle does not hold them and they
                 are not in torch's cache.
             engines: What may compute the features on a CPU.
+            said: Told, line by line, what was measured for that.
 
         Raises:
             BundleError, WeightsError, SettingsError: What was asked for cannot be had.
@@ -80,7 +92,13 @@ class Classifier:
         self.pipeline, self._weights = Pipeline(settings, weights), weights
         on_gpu = device == 'cuda' or (device == 'auto' and torch.cuda.is_available())
         self._wanted = torch.device('cuda' if on_gpu else 'cpu')
-        self._engines = engines
+        self._engine: Engine | None = None  # on the CPU; None is the reference
+        if not on_gpu and engines != REFERENCE:
+            size = settings.preprocessing.size
+            images = self.bundle.frames() or made_pictures(self.modalities, size)
+            networks = self.bundle.quantized_networks
+            work = Workload(self.pipeline.backbones, images, networks)
+            self._engine = choose(engines, work, self.bundle.path, said)
         self.fault: str | None = None
         self._lost: str | None = None  # why the GPU is not used any more
         self.settings = ClassifierSettings()
@@ -105,26 +123,11 @@ class Classifier:
         """What computes the features now, and in how many bits."""
         return self.pipeline.engine.name
 
-    def warm_up(self, said: Callable[[str], None] = lambda _: None) -> None:
-        """Move to the device and run every mode once, so that the first label is not late.
-
-        On a CPU the engine is chosen, which takes seconds the first time on a machine.
-
-        Args:
-            said: Told, line by line, what was measured for that.
-
-        Raises:
-            SettingsError: No engine that is allowed can be had here.
-            BundleError: What the bundle holds for an engine cannot be used.
-
-        """
+    def warm_up(self) -> None:
+        """Move to the device and run every mode once, so that the first label is not late."""
         self.fault = self._lost
         self._move(self._wanted)
         size = self.pipeline.settings.preprocessing.size
-        if self.device.type == 'cpu' and self._engines != REFERENCE:
-            images = self.bundle.frames() or made_pictures(self.modalities, size)
-            work = Workload(self.pipeline.backbones, images, self.bundle.quantized_networks)
-            self.pipeline.engine = choose(self._engines, work, self.bundle.path, said)
         blank = np.zeros((size, size, 3), np.uint8)
         for present in (self.modalities, *((m,) for m in self.modalities)):
             self._judge(dict.fromkeys(present, blank))
@@ -200,6 +203,8 @@ class Classifier:
         try:
             self.pipeline.to(device)
             self.bundle.head.to(device)
+            if device.type == 'cpu' and self._engine is not None:
+                self.pipeline.engine = self._engine
         except torch.OutOfMemoryError as error:
             self._fall_back(error)
         except RuntimeError as error:

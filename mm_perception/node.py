@@ -109,7 +109,8 @@ class PerceptionNode(AnsweringNode):
             raise SettingsError("parameter model: is empty; set it to a bundle's folder")
         engines = parameters.settings_from(EngineSettings, self._values)
         weights = Path(given) if given else None
-        classifier = Classifier(model, self._values['device'], weights, engines)
+        log = self.get_logger().info
+        classifier = Classifier(model, self._values['device'], weights, engines, log)
         self._offer('object_label', String)
         self._offer('~/prediction', DiagnosticArray)
         kept = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -127,7 +128,7 @@ class PerceptionNode(AnsweringNode):
         classifier = self._configured()
         if not self._halt(0.0):
             raise SettingsError(_HUNG)
-        classifier.warm_up(self.get_logger().info)
+        classifier.warm_up()
         process.share_processors(classifier.engine)
         if classifier.fault is not None:
             self.get_logger().error(classifier.fault)

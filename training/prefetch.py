@@ -218,7 +218,15 @@ def _serve(pipe: _Pipe) -> None:
             for number, (item, error) in enumerate(_read(job)):
                 records = [logged.get() for _ in range(logged.qsize())]
                 if item is None or number >= done:
-                    pipe.send(_Said(item, error, records))
+                    _send(pipe, _Said(item, error, records))
+
+
+def _send(pipe: _Pipe, said: _Said[Any]) -> None:
+    try:
+        pipe.send(said)
+    except ConnectionError:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it leaves already, and has to tidy up
+        raise
 
 
 def _read(job: Job[Item]) -> Iterator[tuple[Item | None, MMPerceptionError | None]]:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from mm_perception import plain_yaml
 from mm_perception.engines.candidates import Candidate, processors
 from mm_perception.engines.engine import Precision
+from mm_perception.features import sha256_of
 
 FOLDER = 'engines'
 
@@ -74,7 +75,7 @@ class Machine(BaseModel):
             processor=processor_name(),
             processors=processors(),
             versions={name: _version(name) for name in ('torch', 'openvino')},
-            bundle=hashlib.sha256((bundle / 'manifest.yaml').read_bytes()).hexdigest(),
+            bundle=sha256_of(bundle / 'manifest.yaml'),
             engines=tuple(map(str, allowed)),
         )
 

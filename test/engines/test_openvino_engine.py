@@ -69,15 +69,15 @@ def test_frames_that_are_no_frames_are_refused(tmp_path: Path, frames: dict[str,
 def test_network_that_is_none_is_refused_in_one_line(tmp_path: Path, network: bytes) -> None:
     path = lying(tmp_path, network, {'rgb': GOOD, 'depth': OTHER})
     with pytest.raises(BundleError, match=r'int8\.xml') as refused:
-        Classifier(path, 'cpu', engines=INT8).warm_up()
+        Classifier(path, 'cpu', engines=INT8)
     assert '\n' not in str(refused.value)
 
 
 @pytest.mark.skipif(not openvino_engine.is_installed(), reason='OpenVINO is not installed')
 def test_bundle_whose_network_is_bad_labels_with_another_engine(tmp_path: Path) -> None:
     path = lying(tmp_path, b'<net', {'rgb': GOOD, 'depth': OTHER})
-    classifier = Classifier(path, 'cpu', engines=EngineSettings())
     told: list[str] = []
-    classifier.warm_up(told.append)
+    classifier = Classifier(path, 'cpu', engines=EngineSettings(), said=told.append)
+    classifier.warm_up()
     assert 'int8' not in classifier.engine
     assert any(line.startswith('openvino int8: not to be had: ') for line in told)

@@ -16,7 +16,7 @@ pytest.importorskip('nncf', reason='NNCF is not installed')
 from live_rate import USUAL, live_rate, ours, table
 from random_bundle import make_random_bundle
 
-SECONDS = 5.0
+SECONDS = 3.0
 
 
 def test_label_costs_clearly_less_than_the_usual_way_takes(

@@ -104,7 +104,9 @@ def own(tmp_path: Path, bundle: Path) -> Path:
 
 @pytest.fixture
 def within(outside: Outside, own: Path) -> Iterator[Within]:
-    arguments = ['--ros-args', '-r', '__ns:=/within', '-p', f'model:={own}']
+    # As on a GPU, on which there is no choice of engines.
+    plain = ['-p', 'engine:=torch', '-p', 'precision:=float32']
+    arguments = ['--ros-args', '-r', '__ns:=/within', '-p', f'model:={own}', *plain]
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     node, executor, over = PerceptionNode(), SingleThreadedExecutor(), threading.Event()
     executor.add_node(node)

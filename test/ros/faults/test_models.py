@@ -200,8 +200,8 @@ def _flip(file: Path) -> None:
 
 
 def _empty(folder: Path) -> None:
-    for file in folder.iterdir():
-        file.unlink()
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _grow(file: Path) -> None:
