@@ -177,7 +177,9 @@ class Judge:
 
     def _wrong(self, label: Label) -> str | None:
         jitter = self.machine.kept_waiting_ms(label.wall - 2 * _TOLD, label.wall)
-        earlier = label.model_copy(update={'wall': label.wall - round(jitter * _MS)})
+        # What comes while a label is being made is for the next one.
+        begun = label.wall - round((jitter + label.inference_ms) * _MS)
+        earlier = label.model_copy(update={'wall': begun})
         judged = judge_label(earlier, self._in_time, _nobody_knows)
         return "the other eye's image was there" if judged and judged.wrong_mode else None
 

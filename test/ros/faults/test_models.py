@@ -317,6 +317,9 @@ def test_bundle_is_taken_whole_or_not_at_all_while_it_is_rewritten(
         return None if classes_of(said) in sets else f'a mixture: {classes_of(said)}'
 
     trial.checks = [whole]
+    outside.bring_to('unconfigured')
+    # Every bundle is another one, for which engines would be measured.
+    assert outside.set(engine='torch', precision='float32')[0]
     with labelling(outside, own) as camera:
         writer = threading.Thread(target=rewrite, daemon=True)
         writer.start()
@@ -330,6 +333,8 @@ def test_bundle_is_taken_whole_or_not_at_all_while_it_is_rewritten(
             writer.join()
         assert written[0] > 1
         assert reconfigure(outside)
+    outside.bring_to('unconfigured')
+    assert outside.set(engine='auto', precision='auto')[0]
 
 
 def _read_anew(outside: Outside, taken: list[int]) -> int:
