@@ -38,26 +38,12 @@ from training.reading import Reading
 from training.recordings.bags import find_recordings
 from training.recordings.sources import BagSource
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures('one_thread')]
 FRAMES = 40  # in a recording, VGA
 BUSY = 3.5  # milliseconds a frame of the device that sleeps
 DEVICES = {'cpu': 1, 'beside': 2}  # and how many times the recordings are read for it
 ROUNDS = 3
 RGB, DEPTH = '/camera/rgb/image_raw', '/camera/depth_registered/image_raw'
-
-
-@pytest.fixture(scope='module', autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def console(capsys: pytest.CaptureFixture[str]) -> Iterator[Console]:
-    with capsys.disabled():
-        yield Console(width=118)
 
 
 def vga(frames: int) -> Iterator[Any]:

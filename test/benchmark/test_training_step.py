@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib.util
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -49,19 +49,7 @@ NETWORKS = {
     'rgbd': ({'x': 4096, 'w': 4096}, 51, (128, 128)),
 }
 
-
-@pytest.fixture(scope='module', autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def console(capsys: pytest.CaptureFixture[str]) -> Iterator[Console]:
-    with capsys.disabled():
-        yield Console(width=118)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 def clock() -> float:
