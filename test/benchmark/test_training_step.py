@@ -38,7 +38,10 @@ from mm_perception.models import (
 )
 from training.step import Compiling, TrainingStep
 
-pytestmark = pytest.mark.timeout(3600)  # compiling takes a minute a shape on a slow machine
+pytestmark = [
+    pytest.mark.timeout(3600),  # compiling takes a minute a shape on a slow machine
+    pytest.mark.usefixtures('one_thread'),
+]
 DEVICE = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
 OURS, COMPILED, PIXYZ = 'ours', 'ours, compiled', 'Pixyz 0.3.3'
 PAPER = {(z, hidden, 128) for z in (10, 30) for hidden in (400, 2000)}
@@ -48,8 +51,6 @@ NETWORKS = {
     'mnist': ({'x': 392, 'w': 392}, 10, (100, 512)),
     'rgbd': ({'x': 4096, 'w': 4096}, 51, (128, 128)),
 }
-
-pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 def clock() -> float:
