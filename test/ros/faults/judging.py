@@ -28,6 +28,7 @@ _TOLD = 100_000_000  # ns by which a change of the mode may be told before or af
 _AWAY = 4  # periods without a good image: the sensor is lost, whatever the jitter
 _ALIVE = 2.5  # periods between two good images, at most, of a sensor that is not
 _FEW = 3  # fail-overs
+_FOUND = 250_000_000  # ns that readers may take to find a camera that starts anew, and lose images
 _PAUSE = 3  # periods that may pass between two labels while a sensor is alive, and the allowance
 
 
@@ -117,7 +118,7 @@ class Judge:
         self._in_time = Played(
             Published(wall=shot.wall, modality=shot.modality, stamp=shot.stamp, bag_time=0)
             for good in self.good.values()
-            for shot in good
+            for shot in _found(good)
             if shot.wall - shot.fresh <= _ON_THE_WAY
         )
         self.rates = {(s.modality, s.fresh): s.rate for good in self.good.values() for s in good}
@@ -178,9 +179,8 @@ class Judge:
     def _wrong(self, label: Label) -> str | None:
         jitter = self.machine.kept_waiting_ms(label.wall - 2 * _TOLD, label.wall)
         # What comes while a label is being made is for the next one.
-        begun = label.wall - round((jitter + label.inference_ms) * _MS)
-        earlier = label.model_copy(update={'wall': begun})
-        judged = judge_label(earlier, self._in_time, _nobody_knows)
+        longer = label.model_copy(update={'inference_ms': label.inference_ms + jitter})
+        judged = judge_label(longer, self._in_time, _nobody_knows)
         return "the other eye's image was there" if judged and judged.wrong_mode else None
 
     def _untold(self, label: Label) -> str | None:
@@ -236,6 +236,16 @@ class Judge:
 
     def _timeout_ms(self, modality: Modality, fresh: int) -> float:
         return PERIODS * 1e3 / self.rates[modality, fresh]
+
+
+def _found(good: Sequence[Shot]) -> Iterator[Shot]:
+    """Leave out what a camera sent before its readers had the time to find it."""
+    began = 0
+    for before, shot in zip([None, *good], good, strict=False):
+        if before is None or _is_away(before, shot.wall):
+            began = shot.wall
+        if shot.wall - began >= _FOUND:
+            yield shot
 
 
 def _is_away(last: Shot, now: int) -> bool:

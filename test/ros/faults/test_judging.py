@@ -106,6 +106,26 @@ def test_label_from_one_eye_while_the_other_was_there_is_broken() -> None:
     assert "the other eye's image was there" in why
 
 
+@pytest.mark.parametrize(('since', 'broken'), [(2, 0), (4, 1)])
+def test_images_of_a_camera_that_nobody_has_found_yet_were_not_there(
+    since: int, broken: int
+) -> None:
+    sent = shots(DEPTH, *ALL) + shots(RGB, *range(10), *range(30 - since, COUNT))
+    alone = label(DEPTH, of=30, after=100)
+    assert len(judged(sent, [alone], [Mode(wall=START, mode='depth')]).broken) == broken
+
+
+def test_stamp_that_was_sent_twice_is_the_later_image() -> None:
+    machine = Machine()
+    # Both eyes sent stamps of that time before, and now one comes 5 ms before the other.
+    sent = [*shots(RGB, *range(49)), *shots(DEPTH, *range(49))]
+    again = shots(RGB, 30, wall=at(50), fresh=at(50))
+    alone = label(RGB, of=30, after=10 + 20 * PERIOD / MS).model_copy(update={'mode': 'rgb'})
+    machine.add(f'[{at(50)}, 0.0, 30.0]')
+    machine.add(f'[{alone.sent}, 0.0, 30.0]')
+    assert not judged([*sent, *again], [alone], [Mode(wall=START, mode='rgb')], machine).broken
+
+
 def test_label_in_another_mode_than_the_node_tells_is_broken() -> None:
     modes = [*BOTH, Mode(wall=at(20), mode='rgb')]
     finding = judged(WELL, from_both(*ALL), modes)
