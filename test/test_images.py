@@ -1,12 +1,11 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Image messages, of rclpy and of rosbags, good and bad."""
+"""Raw image messages, good and bad."""
 
 from __future__ import annotations
 
 import struct
 import sys
-from array import array
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -15,129 +14,36 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from image_messages import (
+    COLOUR,
+    DEPTH,
+    PIXEL,
+    STORE,
+    Rclpy,
+    Rosbags,
+    depth,
+    frame_or_one_line,
+    from_either_library,
+    image,
+    rgb,
+)
 from numpy.testing import assert_allclose, assert_array_equal
 from rosbags.rosbag1 import Reader
 from rosbags.typesys import Stores, get_typestore
 
 from mm_perception.errors import ImageError
 from mm_perception.images import fill_image, frame_from_message, stamp_of
-from mm_perception.observation import Frame, Modality
+from mm_perception.observation import Modality
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-STORE = get_typestore(Stores.ROS2_JAZZY)
-COLOUR = ('rgb8', 'bgr8', 'rgba8', 'bgra8', 'mono8')
-DEPTH = ('16UC1', 'mono16', '32FC1')
 DTYPES = {'16UC1': np.uint16, 'mono16': np.uint16, '32FC1': np.float32}
-PIXEL = {
-    'rgb8': 3,
-    'bgr8': 3,
-    'rgba8': 4,
-    'bgra8': 4,
-    'mono8': 1,
-    '16UC1': 2,
-    'mono16': 2,
-    '32FC1': 4,
-}
-NATIVE = int(sys.byteorder == 'big')
-
-# compressed_depth_image_transport's parameters at its defaults, depth_max 10 m and
-# depth_quantization 100: A = 100 * 101 = 10100, B = 1 - A / 10 = -1009.
-QUANTISATION = struct.pack('<iff', 0, 10100, -1009)
-
-
-class Rclpy:
-    """Messages as a node gets them: data is an array('B')."""
-
-    name = 'rclpy'
-
-    @staticmethod
-    def empty(kind: str) -> Any:
-        return getattr(pytest.importorskip('sensor_msgs.msg'), kind)()
-
-    @staticmethod
-    def data(content: bytes) -> Any:
-        return array('B', content)
-
-
-class Rosbags:
-    """Messages as training gets them: data is a NumPy array."""
-
-    name = 'rosbags'
-
-    @staticmethod
-    def empty(kind: str) -> Any:
-        types = STORE.types
-        stamp = types['builtin_interfaces/msg/Time'](0, 0)
-        header = types['std_msgs/msg/Header'](stamp, '')
-        empty = np.zeros(0, np.uint8)
-        if kind == 'Image':
-            return types['sensor_msgs/msg/Image'](header, 0, 0, '', 0, 0, empty)
-        return types['sensor_msgs/msg/CompressedImage'](header, '', empty)
-
-    @staticmethod
-    def data(content: bytes) -> Any:
-        return np.frombuffer(content, np.uint8)
-
-
-@pytest.fixture(params=[Rclpy, Rosbags], ids=lambda source: source.name)
-def source(request: pytest.FixtureRequest) -> Any:
-    return request.param
-
-
-def image(
-    encoding: str,
-    width: int,
-    height: int,
-    content: bytes,
-    *,
-    step: int | None = None,
-    bigendian: int = NATIVE,
-    source: Any = Rosbags,
-) -> Any:
-    msg = source.empty('Image')
-    msg.header.frame_id = 'camera'
-    msg.encoding, msg.width, msg.height, msg.is_bigendian = encoding, width, height, bigendian
-    msg.step = width * PIXEL.get(encoding, 1) if step is None else step
-    msg.data = source.data(content)
-    return msg
-
-
-def compressed(data_format: str, content: bytes, source: Any = Rosbags) -> Any:
-    msg = source.empty('CompressedImage')
-    msg.header.frame_id = 'camera'
-    msg.format, msg.data = data_format, source.data(content)
-    return msg
-
-
-def encoded(extension: str, picture: np.ndarray) -> bytes:
-    written, content = cv2.imencode(extension, picture)
-    assert written
-    return content.tobytes()
-
-
-def rgb(msg: Any) -> np.ndarray:
-    return frame_from_message(msg, Modality.RGB).image
-
-
-def depth(msg: Any) -> np.ndarray:
-    return frame_from_message(msg, Modality.DEPTH).image
-
-
-def frame_or_one_line(msg: Any, modality: Modality) -> Frame | None:
-    """Decode what may be bad: an ImageError of one line is an answer, any other error is not."""
-    try:
-        return frame_from_message(msg, modality)
-    except ImageError as error:
-        message = str(error)
-    assert len(message.splitlines()) == 1
-    return None
-
 
 # --- raw colour ---------------------------------------------------------------------------------
 
 
+@from_either_library
 @pytest.mark.parametrize(
     ('encoding', 'content'),
     [
@@ -156,11 +62,13 @@ def test_every_colour_order_becomes_red_green_blue(
     assert (frame.modality, frame.frame_id) == (Modality.RGB, 'camera')
 
 
+@from_either_library
 def test_grey_becomes_three_equal_channels(source: Any) -> None:
     msg = image('mono8', 2, 1, bytes([7, 9]), source=source)
     assert_array_equal(rgb(msg), [[[7, 7, 7], [9, 9, 9]]])
 
 
+@from_either_library
 @pytest.mark.parametrize('encoding', COLOUR)
 @pytest.mark.parametrize('padding', [0, 5])
 def test_colour_is_a_read_only_view_of_the_message(
@@ -177,6 +85,7 @@ def test_colour_is_a_read_only_view_of_the_message(
 # --- raw depth ----------------------------------------------------------------------------------
 
 
+@from_either_library
 @pytest.mark.parametrize('encoding', ['16UC1', 'mono16'])
 @pytest.mark.parametrize(('bigendian', 'order'), [(0, '<'), (1, '>')])
 def test_millimetres_become_metres_and_0_unknown(
@@ -188,6 +97,7 @@ def test_millimetres_become_metres_and_0_unknown(
     assert metres.dtype == np.float32
 
 
+@from_either_library
 @pytest.mark.parametrize(('bigendian', 'order'), [(0, '<'), (1, '>')])
 def test_metres_stay_and_what_is_no_distance_becomes_unknown(
     bigendian: int, order: str, source: Any
@@ -200,6 +110,7 @@ def test_metres_stay_and_what_is_no_distance_becomes_unknown(
     assert bytes(msg.data) == content, 'the message itself must stay as it came'
 
 
+@from_either_library
 def test_metres_that_need_no_change_are_a_read_only_view(source: Any) -> None:
     content = np.array([1.5, np.nan, 0.5, 2], np.float32).tobytes()
     msg = image('32FC1', 2, 2, content, source=source)
@@ -254,6 +165,7 @@ def test_any_size_step_and_endianness_gives_the_same_pixels(
 # --- stamps -------------------------------------------------------------------------------------
 
 
+@from_either_library
 def test_stamp_is_the_headers_in_nanoseconds(source: Any) -> None:
     msg = image('mono8', 1, 1, b'\1', source=source)
     msg.header.stamp.sec, msg.header.stamp.nanosec = 1_700_000_000, 123_456_789
@@ -262,6 +174,7 @@ def test_stamp_is_the_headers_in_nanoseconds(source: Any) -> None:
     assert frame_from_message(msg, Modality.RGB, stamp=5).stamp == 5
 
 
+@from_either_library
 def test_stamp_that_the_driver_left_0_stays_0(source: Any) -> None:
     assert stamp_of(image('mono8', 1, 1, b'\1', source=source)) == 0
 
@@ -362,156 +275,6 @@ def test_what_cv_bridge_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
     assert '\n' not in str(caught.value)
 
 
-# --- compressed colour --------------------------------------------------------------------------
-
-RED = np.full((48, 64, 3), (0, 0, 250), np.uint8)  # blue first, as OpenCV writes it
-RGB_FORMATS = ('jpeg', 'rgb8; jpeg compressed bgr8', 'bgra8; jpeg compressed bgr8', 'bgr8; jpeg')
-
-
-@pytest.mark.parametrize('data_format', RGB_FORMATS)
-def test_jpeg_is_red_green_blue(data_format: str, source: Any) -> None:
-    picture = rgb(compressed(data_format, encoded('.jpg', RED), source))
-    assert picture.shape == (48, 64, 3)
-    # JPEG keeps a flat colour within its conversion's rounding, a few grey levels.
-    assert_allclose(picture.astype(int), np.broadcast_to([250, 0, 0], picture.shape), atol=4)
-
-
-def test_png_keeps_every_pixel(source: Any) -> None:
-    bgr = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
-    picture = rgb(compressed('rgb8; png compressed bgr8', encoded('.png', bgr), source))
-    assert_array_equal(picture, bgr[:, :, ::-1])
-
-
-def test_format_that_names_rgb_has_red_and_blue_exchanged_in_the_file() -> None:
-    # As compressed_image_transport reads it: the file was written from RGB as if it were BGR.
-    msg = compressed('rgb8; jpeg compressed rgb8', encoded('.jpg', RED[:, :, ::-1]))
-    assert_allclose(rgb(msg)[0, 0].astype(int), [250, 0, 0], atol=4)  # JPEG's rounding
-
-
-def test_grey_jpeg_becomes_three_equal_channels() -> None:
-    picture = rgb(compressed('mono8; jpeg compressed mono8', encoded('.jpg', RED[:, :, 2])))
-    assert picture.shape == (48, 64, 3)
-    assert (picture == picture[:, :, :1]).all()
-
-
-# --- compressed depth ---------------------------------------------------------------------------
-
-
-def test_png_of_16_bits_is_millimetres(source: Any) -> None:
-    content = encoded('.png', np.array([[0, 1234]], np.uint16))
-    metres = depth(compressed('16UC1; png compressed', content, source))
-    assert_array_equal(metres, np.array([[np.nan, 1.234]], np.float32))
-
-
-@pytest.mark.parametrize('data_format', ['16UC1; compressedDepth', '16UC1; compressedDepth png'])
-def test_compressed_depth_of_16uc1_is_millimetres(data_format: str, source: Any) -> None:
-    content = QUANTISATION + encoded('.png', np.array([[0, 1234]], np.uint16))
-    metres = depth(compressed(data_format, content, source))
-    assert_array_equal(metres, np.array([[np.nan, 1.234]], np.float32))
-
-
-def test_compressed_depth_of_32fc1_is_inverse_depth(source: Any) -> None:
-    # v = A / depth + B: 2 m is 10100 / 2 - 1009 = 4041, 0.5 m is 19191, 10 m is 1; 0 is unknown.
-    content = QUANTISATION + encoded('.png', np.array([[4041, 19191, 1, 0]], np.uint16))
-    metres = depth(compressed('32FC1; compressedDepth png', content, source))
-    assert_array_equal(metres, np.array([[2, 0.5, 10, np.nan]], np.float32))
-
-
-def test_inverse_depth_that_is_no_distance_is_unknown() -> None:
-    # A = 100, B = 5: 5 is infinitely far, 3 behind the camera, 15 at 10 m.
-    header = struct.pack('<iff', 0, 100, 5)
-    content = header + encoded('.png', np.array([[5, 3, 15]], np.uint16))
-    metres = depth(compressed('32FC1; compressedDepth png', content))
-    assert_array_equal(metres, np.array([[np.nan, np.nan, 10]], np.float32))
-
-
-def test_compressed_depth_in_rvl(source: Any) -> None:
-    # 0 0 5 / 6 4 0 mm: 2 zeros, 3 non-zeros (+5 +1 -2, zigzag 10 2 3), 1 zero, 0 non-zeros:
-    # the numbers 2 3 10 2 3 1 0, nibbles 2 3 A 1 2 3 1 0, lowest byte first.
-    content = QUANTISATION + struct.pack('<II', 3, 2) + bytes.fromhex('1023a123')
-    metres = depth(compressed('16UC1; compressedDepth rvl', content, source))
-    expected = np.array([[np.nan, np.nan, 0.005], [0.006, 0.004, np.nan]], np.float32)
-    assert_array_equal(metres, expected)
-
-
-# --- bad compressed images ----------------------------------------------------------------------
-
-
-JPEG, PNG = encoded('.jpg', RED), encoded('.png', RED)
-PNG_DEPTH = encoded('.png', np.arange(48 * 64, dtype=np.uint16).reshape(48, 64))
-
-
-@pytest.mark.parametrize(
-    ('data_format', 'content', 'modality', 'message'),
-    [
-        ('png', PNG[:-20], 'rgb', 'truncated PNG'),
-        ('16UC1; compressedDepth png', PNG, 'rgb', 'this is compressed depth'),
-        ('16UC1; png compressed', PNG_DEPTH, 'rgb', 'this is compressed depth'),
-        ('bayer_rggb8; jpeg compressed bayer', JPEG, 'rgb', 'holds bayer pixels'),
-        ('jpeg', JPEG, 'depth', 'not PNG: it starts with ff d8 ff'),
-        ('32FC1; png compressed', PNG_DEPTH, 'depth', 'use the compressedDepth transport'),
-        ('16UC1; compressedDepth png', b'123', 'depth', '3 bytes are too few'),
-        ('16UC1; compressedDepth png', PNG_DEPTH, 'depth', 'not PNG'),
-        ('rgb8; compressedDepth png', QUANTISATION + PNG_DEPTH, 'depth', "not 'rgb8'"),
-        (
-            '32FC1; compressedDepth png',
-            struct.pack('<iff', 0, np.nan, 1) + PNG_DEPTH,
-            'depth',
-            'quantisation A=nan, B=1.0 is damaged',
-        ),
-    ],
-)
-def test_damaged_or_foreign_picture_is_refused(
-    data_format: str, content: bytes, modality: str, message: str
-) -> None:
-    with pytest.raises(ImageError, match=message) as caught:
-        frame_from_message(compressed(data_format, content), Modality(modality))
-    assert str(caught.value).startswith(f"{modality} image of frame 'camera' (format '")
-    assert '\n' not in str(caught.value)
-
-
-FORMATS = (
-    'jpeg',
-    'png',
-    'rgb8; jpeg compressed rgb8',
-    '16UC1; png compressed',
-    '16UC1; compressedDepth png',
-    '32FC1; compressedDepth png',
-    '16UC1; compressedDepth rvl',
-    '32FC1; compressedDepth rvl',
-)
-
-
-@st.composite
-def damaged(draw: st.DrawFn) -> bytes:
-    """Random bytes, or a real file with some bytes changed and its end cut off."""
-    rvl = struct.pack('<II', 3, 2) + bytes.fromhex('1023a123')
-    files = st.sampled_from([JPEG, PNG, QUANTISATION + PNG_DEPTH, QUANTISATION + rvl])
-    content = bytearray(draw(st.binary(max_size=60) | files))
-    for _ in range(draw(st.integers(0, 4)) if content else 0):
-        # Half of the changes in the header, which is a small part of the file.
-        last = len(content) - 1
-        at = draw(st.integers(0, min(last, 60)) | st.integers(0, last))
-        content[at] = draw(st.integers(0, 255))
-    return bytes(content[: draw(st.just(len(content)) | st.integers(0, len(content)))])
-
-
-@given(
-    data_format=st.sampled_from(FORMATS) | st.text(max_size=20),
-    content=damaged(),
-    modality=st.sampled_from(Modality),
-)
-def test_damaged_file_gives_a_frame_or_an_image_error(
-    data_format: str, content: bytes, modality: Modality
-) -> None:
-    frame = frame_or_one_line(compressed(data_format, content), modality)
-    if frame is None:
-        return
-    assert frame.image.ndim == (3 if modality is Modality.RGB else 2)
-    if modality is Modality.DEPTH:
-        assert (np.isnan(frame.image) | (frame.image > 0)).all()
-
-
 # --- the way back -------------------------------------------------------------------------------
 
 
@@ -532,6 +295,7 @@ def over_the_wire(msg: Any, source: Any) -> Any:
     return serialization.deserialize_message(serialization.serialize_message(msg), type(msg))
 
 
+@from_either_library
 @pytest.mark.parametrize('encoding', COLOUR + DEPTH)
 def test_filled_message_goes_over_the_wire_and_back(encoding: str, source: Any) -> None:
     pixels = any_array(encoding)
