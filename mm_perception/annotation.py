@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mm_perception.objects import LabelledObject
 from mm_perception.observation import Frame, Modality, Prediction
-from mm_perception.regions import RegionSettings, find_region
+from mm_perception.regions import Region, RegionSettings, find_region
 
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -25,32 +26,62 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _REFERENCE = 480.0  # image height at which text has size 1
 
 
-def annotate(frames: Sequence[Frame], where: RegionSettings, prediction: Prediction) -> Image:
+def annotate(
+    frames: Sequence[Frame],
+    where: RegionSettings,
+    prediction: Prediction | None,
+    objects: Sequence[LabelledObject] | None = None,
+) -> Image:
     """Draw a prediction over the colour image it was made from; over depth if there is no other.
 
     Args:
         frames: The frames that the prediction was made from; they are not changed.
-        where: Which part of the image was classified.
-        prediction: What was said of it.
+        where: Which part of the image was classified, where no objects were sought.
+        prediction: What was said of it, or of the main object; None where there is none.
+        objects: All objects, the main one first; None where none were sought.
 
     Returns:
         An H×W×3 uint8 RGB image of its own; depth is shown as grey, near bright.
 
     """
     frame = min(frames, key=lambda frame: frame.modality is not Modality.RGB)
-    region = find_region(where, frame)
     canvas = _canvas(frame)
-    # Orange says that a sensor is missing, without reading.
-    colour = _GREEN if prediction.mode == 'rgbd' else _ORANGE
-    scale = canvas.shape[0] / _REFERENCE
-    thick = max(1, round(2 * scale))
+    for each in reversed(objects or ()):  # the main one last, over the others
+        region = find_region(where, frame, each.seen.box)
+        _draw_object(canvas, region, each, main=each is (objects or ())[0])
+    if prediction is not None:
+        if objects is None:
+            _frame_region(canvas, find_region(where, frame), prediction, 2)
+        _draw_headline(canvas, prediction)
+    return canvas
+
+
+def _colour_of(prediction: Prediction) -> Colour:
+    """Say that a sensor is missing, without reading."""
+    return _GREEN if prediction.mode == 'rgbd' else _ORANGE
+
+
+def _frame_region(canvas: Image, region: Region, prediction: Prediction, width: float) -> None:
+    thick = max(1, round(width * canvas.shape[0] / _REFERENCE))
     corner = region.x + region.width - 1, region.y + region.height - 1
-    cv2.rectangle(canvas, (region.x, region.y), corner, colour, thick)
+    cv2.rectangle(canvas, (region.x, region.y), corner, _colour_of(prediction), thick)
+
+
+def _draw_object(canvas: Image, region: Region, each: LabelledObject, *, main: bool) -> None:
+    """Frame an object, the main one twice as thick, and write label and id over it."""
+    _frame_region(canvas, region, each.prediction, 3 if main else 1.5)
+    scale = canvas.shape[0] / _REFERENCE
+    text = f'{each.prediction.label} {each.prediction.confidence:.0%} #{each.seen.id}'
+    at = region.x, max(region.y - round(4 * scale), round(12 * scale))
+    _write(canvas, text, at, 0.5 * scale, _colour_of(each.prediction))
+
+
+def _draw_headline(canvas: Image, prediction: Prediction) -> None:
+    scale, colour = canvas.shape[0] / _REFERENCE, _colour_of(prediction)
     headline = f'{prediction.label} {prediction.confidence:.0%} [{prediction.mode}]'
     line = round(30 * scale)
     _write(canvas, headline, (round(8 * scale), line), 0.9 * scale, colour)
     _draw_bars(canvas, _likeliest(prediction), line, scale, colour)
-    return canvas
 
 
 def _likeliest(prediction: Prediction) -> Sequence[tuple[str, float]]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,8 @@ from typing import Literal, TypeVar
 import numpy as np
 import torch
 
-from mm_perception.bundle import Bundle, Judgement
+from mm_perception.boxes import Box
+from mm_perception.bundle import Bundle
 from mm_perception.engines import (
     REFERENCE,
     Engine,
@@ -24,7 +25,8 @@ from mm_perception.engines import (
     choose,
     made_pictures,
 )
-from mm_perception.errors import BundleError, SettingsError, StaleError
+from mm_perception.errors import BundleError, ImageError, SettingsError, StaleError
+from mm_perception.judging import Item, Verdict, joined, verdicts
 from mm_perception.observation import UNKNOWN, Modality, Observation, Prediction, mode_of
 from mm_perception.pipeline import Image, Pipeline
 
@@ -130,7 +132,7 @@ class Classifier:
         size = self.pipeline.settings.preprocessing.size
         blank = np.zeros((size, size, 3), np.uint8)
         for present in (self.modalities, *((m,) for m in self.modalities)):
-            self._judge(dict.fromkeys(present, blank))
+            self._judge([dict.fromkeys(present, blank)])
 
     def close(self) -> None:
         """Give the device's memory back."""
@@ -159,43 +161,89 @@ class Classifier:
         """
         start = time.perf_counter()
         images = self.pipeline.prepare(observation)
+        (prediction,) = self._predict(observation, [images], trusted, start)
+        assert prediction is not None  # else nothing could be trusted  # noqa: S101
+        return prediction
+
+    def classify_each(
+        self,
+        observation: Observation,
+        boxes: Sequence[Box],
+        trusted: Callable[[Modality], bool] = lambda _: True,
+    ) -> list[Prediction | None]:
+        """Label several objects of one observation, at once.
+
+        Each has a mode of its own: one without any valid depth is labelled from RGB alone.
+
+        Args:
+            observation: What was seen.
+            boxes: Where the objects are.
+            trusted: As for ``classify``.
+
+        Returns:
+            A prediction for each box; None for one in which no modality shows anything.
+
+        Raises:
+            StaleError, BundleError: As ``classify``.
+
+        """
+        start = time.perf_counter()
+        images = [self._shown(observation, box) for box in boxes]
+        return self._predict(observation, images, trusted, start)
+
+    def _shown(self, observation: Observation, box: Box) -> dict[Modality, Image]:
+        try:
+            return self.pipeline.prepare(observation, box)
+        except ImageError:  # no modality shows anything
+            return {}
+
+    def _predict(
+        self,
+        observation: Observation,
+        items: Sequence[Item],
+        trusted: Callable[[Modality], bool],
+        start: float,
+    ) -> list[Prediction | None]:
+        """Label what was prepared since ``start``."""
         prepared = time.perf_counter()
-        mode, judgement = self._judge(images, trusted)
-        scores = dict(zip(self.classes, judgement.probabilities[0].tolist(), strict=True))
-        if not all(map(math.isfinite, scores.values())):
-            raise BundleError(f'{self.bundle.path}: its weights give no finite probability of this')
-        novelty, contradiction = self._measured(mode, judgement)
-        strange = novelty is not None and not novelty <= 1  # NaN is strange, too
-        unknown = strange and self.settings.reject_unknown
-        label = UNKNOWN if unknown else max(scores, key=scores.__getitem__)
+        found = self._judge(items, trusted)
         features = {str(modality): ms for modality, ms in self.pipeline.engine.took.items()}
         left = 1e3 * (time.perf_counter() - prepared) - sum(features.values())
         took = {'prepare': 1e3 * (prepared - start), **features, 'classify': left}
-        return Prediction(observation.stamp, mode, label, scores, novelty, contradiction, took)
+        stamp = observation.stamp
+        return [None if each is None else self._prediction(stamp, each, took) for each in found]
 
-    def _measured(self, mode: str, judgement: Judgement) -> tuple[float | None, float | None]:
+    def _prediction(self, stamp: int, verdict: Verdict, took: Mapping[str, float]) -> Prediction:
+        scores = dict(zip(self.classes, verdict.probabilities, strict=True))
+        if not all(map(math.isfinite, scores.values())):
+            raise BundleError(f'{self.bundle.path}: its weights give no finite probability of this')
+        novelty, contradiction = self._measured(verdict)
+        strange = novelty is not None and not novelty <= 1  # NaN is strange, too
+        unknown = strange and self.settings.reject_unknown
+        label = UNKNOWN if unknown else max(scores, key=scores.__getitem__)
+        return Prediction(stamp, verdict.mode, label, scores, novelty, contradiction, took)
+
+    def _measured(self, verdict: Verdict) -> tuple[float | None, float | None]:
         """Give novelty and contradiction in multiples of what the bundle allows."""
         usual = self.bundle.manifest.trust
-        if usual is None or judgement.novelty is None:
+        if usual is None or verdict.novelty is None:
             return None, None
-        novelty = judgement.novelty.item() / usual.novelty[mode]
-        if judgement.contradiction is None or usual.contradiction is None:
+        novelty = verdict.novelty / usual.novelty[verdict.mode]
+        if verdict.contradiction is None or usual.contradiction is None:
             return novelty, None
-        return novelty, judgement.contradiction.item() / usual.contradiction
+        return novelty, verdict.contradiction / usual.contradiction
 
     def _judge(
-        self, images: dict[Modality, Image], trusted: Callable[[Modality], bool] = lambda _: True
-    ) -> tuple[str, Judgement]:
-        """Give the mode of the modalities used, and what the model makes of them."""
-        batch = {modality: image[None] for modality, image in images.items()}
+        self, items: Sequence[Item], trusted: Callable[[Modality], bool] = lambda _: True
+    ) -> list[Verdict | None]:
+        """Give what the model makes of each item, by the modalities that can still be used."""
+        batch = joined(items)
 
-        def run() -> tuple[str, Judgement]:
+        def run() -> list[Verdict | None]:
             features = self.pipeline.features(batch, trusted)
-            if not features:
-                raise StaleError(f'{mode_of(images)}: lost before the label was made')
-            with torch.inference_mode():
-                named = {str(modality): values for modality, values in features.items()}
-                return mode_of(features), self.bundle.head(named)
+            if batch and not features:
+                raise StaleError(f'{mode_of(batch)}: lost before the label was made')
+            return verdicts(self.bundle.head, items, features)
 
         return self._or_on_cpu(run)
 

@@ -16,6 +16,7 @@ from enum import IntEnum
 
 from mm_perception.errors import ImageError
 from mm_perception.health import SensorStatus
+from mm_perception.objects import LabelledObject
 from mm_perception.observation import UNKNOWN, Modality, Prediction
 
 FASTDDS_HINT = (
@@ -279,6 +280,20 @@ def latency_status(took: Sequence[tuple[float, float]], busy: float, replaced: i
     if not took:
         return Status('latency', Level.STALE, 'no label yet', values)
     return Status('latency', Level.OK, f'{statistics.median(latencies):.1f} ms', values)
+
+
+def objects_status(objects: Sequence[LabelledObject] | None) -> Status:
+    """Describe the objects of the last observation; None when there was none."""
+    if objects is None:
+        return Status('objects', Level.STALE, 'no picture yet')
+    carried = sum(each.seen.carried for each in objects)
+    values = {'objects': str(len(objects)), 'carried': str(carried)}
+    if not objects:
+        return Status('objects', Level.OK, 'no object on a table in the picture', values)
+    found = f'{len(objects)} in the picture'
+    if carried:
+        return Status('objects', Level.WARN, f'{found}, {carried} by colour alone', values)
+    return Status('objects', Level.OK, found, values)
 
 
 def trust_status(recent: Sequence[Prediction]) -> Status:

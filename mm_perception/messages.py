@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from builtin_interfaces.msg import Time
@@ -14,9 +15,11 @@ from std_msgs.msg import Header
 
 from mm_perception.diagnostics import Level, Status
 from mm_perception.health import NS
-from mm_perception.observation import UNKNOWN
+from mm_perception.observation import UNKNOWN, Modality, Prediction
+from mm_perception.regions import Region, RegionSettings, find_region
 
 if TYPE_CHECKING:
+    from mm_perception.objects import LabelledObject
     from mm_perception.parameters import Parameter
     from mm_perception.watch import Labelled
 
@@ -28,10 +31,13 @@ except ImportError:  # the builds of ROS on PyPI have none
 CLASSIFICATION: Any = getattr(vision, 'Classification', None)
 """vision_msgs/Classification where it is installed, else None."""
 
+OBJECTS: Any = getattr(vision, 'Detection2DArray', None)
+"""vision_msgs/Detection2DArray, likewise."""
+
 
 def header_of(labelled: Labelled) -> Any:
     """Make the header that every message about this observation carries."""
-    return Header(stamp=time_of(labelled.prediction.stamp), frame_id=labelled.used[-1].frame_id)
+    return Header(stamp=time_of(labelled.observation.stamp), frame_id=labelled.used[-1].frame_id)
 
 
 def time_of(stamp: int) -> Any:
@@ -40,22 +46,51 @@ def time_of(stamp: int) -> Any:
 
 
 def prediction_message(node: str, labelled: Labelled) -> Any:
-    """Everything about one label, as a ``DiagnosticArray``; ``node`` is fully qualified."""
-    prediction = labelled.prediction
+    """Everything about the labels, as a ``DiagnosticArray``; ``node`` is fully qualified.
+
+    It has one status; where objects are sought, one for each of them, the main one first.
+    """
+    if labelled.objects is not None:
+        told = [_object_status(labelled, each) for each in labelled.objects]
+    elif labelled.prediction is not None:
+        told = [_prediction_status(labelled, labelled.prediction)]
+    else:
+        told = []
+    statuses = [_status_message(node, status) for status in told]
+    return DiagnosticArray(header=header_of(labelled), status=statuses)
+
+
+def _object_status(labelled: Labelled, each: LabelledObject) -> Status:
+    status = _prediction_status(labelled, each.prediction)
+    where = {
+        'id': str(each.seen.id),
+        'box': ' '.join(map(str, _pixels(labelled, each))),
+        'carried': str(each.seen.carried).lower(),
+    }
+    return replace(status, subject=f'object {each.seen.id}', values={**where, **status.values})
+
+
+def _pixels(labelled: Labelled, each: LabelledObject) -> Region:
+    """Give the box in pixels of the colour image, of depth's if there is no other."""
+    frame = min(labelled.used, key=lambda frame: frame.modality is not Modality.RGB)
+    return find_region(RegionSettings(), frame, each.seen.box)
+
+
+def _prediction_status(labelled: Labelled, prediction: Prediction) -> Status:
+    used = [f for f in labelled.used if prediction.mode in ('rgbd', str(f.modality))]
     values = {
         'label': prediction.label,
         'mode': prediction.mode,
         'confidence': f'{prediction.confidence:.4f}',
         **_measured(novelty=prediction.novelty, contradiction=prediction.contradiction),
-        **{f'{frame.modality}_stamp': str(frame.stamp) for frame in labelled.used},
+        **{f'{frame.modality}_stamp': str(frame.stamp) for frame in used},
         'latency_ms': f'{labelled.latency:.2f}',
         'inference_ms': f'{labelled.inference:.2f}',
         **{f'{stage}_ms': f'{ms:.2f}' for stage, ms in prediction.took.items()},
         **{f'score/{name}': f'{p:.6f}' for name, p in prediction.probabilities.items()},
     }
     level = Level.OK if prediction.mode == 'rgbd' else Level.WARN
-    status = Status('prediction', level, prediction.label, values)
-    return DiagnosticArray(header=header_of(labelled), status=[_status_message(node, status)])
+    return Status('prediction', level, prediction.label, values)
 
 
 def _measured(**figures: float | None) -> dict[str, str]:
@@ -63,16 +98,39 @@ def _measured(**figures: float | None) -> dict[str, str]:
 
 
 def classification_message(labelled: Labelled) -> Any:
-    """Every class with its score, as ``vision_msgs/Classification``.
+    """Every class with its score, as ``vision_msgs/Classification``; of the main object."""
+    scores = _scores(labelled.prediction) if labelled.prediction else ()
+    results = [vision.ObjectHypothesis(class_id=name, score=score) for name, score in scores]
+    return CLASSIFICATION(header=header_of(labelled), results=results)
+
+
+def objects_message(labelled: Labelled) -> Any:
+    """Every object with its box and all scores, as ``vision_msgs/Detection2DArray``."""
+    header = header_of(labelled)
+    detections = []
+    for each in labelled.objects or ():
+        made = vision.Detection2D(header=header, id=str(each.seen.id))
+        x, y, made.bbox.size_x, made.bbox.size_y = map(float, _pixels(labelled, each))
+        made.bbox.center.position.x = x + made.bbox.size_x / 2
+        made.bbox.center.position.y = y + made.bbox.size_y / 2
+        for name, score in _scores(each.prediction):
+            hypothesis = vision.ObjectHypothesisWithPose()
+            hypothesis.hypothesis.class_id, hypothesis.hypothesis.score = name, score
+            made.results.append(hypothesis)
+        detections.append(made)
+    return OBJECTS(header=header, detections=detections)
+
+
+def _scores(prediction: Prediction) -> list[tuple[str, float]]:
+    """Give every class with its score.
 
     ``unknown`` stands before them, with a score of 1, where that is the label: whoever takes the
     best hypothesis must not be told a class.
     """
-    scores = list(labelled.prediction.probabilities.items())
-    if labelled.prediction.label == UNKNOWN:
+    scores = list(prediction.probabilities.items())
+    if prediction.label == UNKNOWN:
         scores.insert(0, (UNKNOWN, 1.0))
-    results = [vision.ObjectHypothesis(class_id=name, score=score) for name, score in scores]
-    return CLASSIFICATION(header=header_of(labelled), results=results)
+    return scores
 
 
 def diagnostics_message(node: str, stamp: int, statuses: Iterable[Status]) -> Any:

@@ -39,6 +39,7 @@ from mm_perception.engines import EngineSettings
 from mm_perception.errors import ImageError, SettingsError
 from mm_perception.health import NS, HealthSettings
 from mm_perception.images import fill_image
+from mm_perception.objects import ObjectFinder, finder_for
 from mm_perception.observation import NO_MODE, Modality
 from mm_perception.pairing import PairingSettings
 from mm_perception.transitions import AnsweringNode, answers
@@ -118,6 +119,8 @@ class PerceptionNode(AnsweringNode):
         self._offer('~/annotated', Image, QoSProfile(depth=1))
         if messages.CLASSIFICATION is not None:
             self._offer('~/classification', messages.CLASSIFICATION)
+        if messages.OBJECTS is not None and self._finder(classifier) is not None:
+            self._offer('~/objects', messages.OBJECTS)
         self._classifier, self.refusal = classifier, None
         self.get_logger().info(f'{len(classifier.classes)} classes from {model}')
         return super().on_configure(state)
@@ -136,6 +139,7 @@ class PerceptionNode(AnsweringNode):
         self._watch = Watch(
             classifier,
             *self._settings(),
+            self._finder(classifier),
             clock=self._now,
             said=self._publish,
             failed=self._on_fault,
@@ -240,6 +244,9 @@ class PerceptionNode(AnsweringNode):
             parameters.settings_from(ClassifierSettings, self._values),
         )
 
+    def _finder(self, classifier: Classifier) -> ObjectFinder | None:
+        return finder_for(self._values['region'], classifier.pipeline.settings.region)
+
     # In -------------------------------------------------------------------------------------------
 
     def _subscribe(self, modality: Modality, watch: Watch) -> None:
@@ -294,19 +301,23 @@ class PerceptionNode(AnsweringNode):
         self._out['~/modality'].publish(String(data=mode))
 
     def _publish(self, labelled: Labelled) -> None:
-        """Say a label; the worker's thread runs this."""
+        """Say what was found; the worker's thread runs this."""
         if self._watch is None:
             return  # a hung inference ended after all, when nobody wants its label any more
-        self._out['object_label'].publish(String(data=labelled.prediction.label))
+        if labelled.prediction is not None:
+            self._out['object_label'].publish(String(data=labelled.prediction.label))
         if self._out['~/prediction'].get_subscription_count():
             message = messages.prediction_message(self.get_fully_qualified_name(), labelled)
             self._out['~/prediction'].publish(message)
-        if messages.CLASSIFICATION is not None:
+        if messages.CLASSIFICATION is not None and labelled.prediction is not None:
             self._out['~/classification'].publish(messages.classification_message(labelled))
+        if '~/objects' in self._out:
+            self._out['~/objects'].publish(messages.objects_message(labelled))
         if self._out['~/annotated'].get_subscription_count():
             region = self._configured().pipeline.settings.region
             picture = Image(header=messages.header_of(labelled))
-            fill_image(picture, annotate(labelled.used, region, labelled.prediction), 'rgb8')
+            drawn = annotate(labelled.used, region, labelled.prediction, labelled.objects)
+            fill_image(picture, drawn, 'rgb8')
             self._out['~/annotated'].publish(picture)
 
     def _on_fault(self, error: Exception) -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mm_perception.registration import Intrinsics
+
 UNKNOWN = 'unknown'
 """No class may be called so: it is kept for what resembles nothing learned."""
 
@@ -48,6 +50,7 @@ class Frame:
         frame_id: The optical frame's name, as the driver gave it.
         image: RGB is H×W×3 uint8, R first. Depth is H×W float32 in metres, NaN where unknown
             (REP 118), whatever the driver sent. May be a read-only view of the message.
+        camera: From the sensor's camera_info; None when none has come.
 
     """
 
@@ -55,6 +58,7 @@ class Frame:
     stamp: int
     frame_id: str
     image: NDArray[np.uint8] | NDArray[np.float32]
+    camera: Intrinsics | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -114,6 +114,13 @@ PARAMETERS = (
         choices=('auto', 'float32', 'bfloat16', 'int8'),
     ),
     Parameter(
+        'region',
+        'bundle',
+        'Where the objects are: `bundle`: where the bundle was trained to look; `tabletop`: on a '
+        'table, each labelled, whatever the bundle was trained on.',
+        choices=('bundle', 'tabletop'),
+    ),
+    Parameter(
         'rgb_transport',
         'raw',
         'Transport of the colour image; anything but `raw` is appended to the topic.',

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from mm_perception.boxes import Box
 from mm_perception.engines import Engine, TorchEngine, Wanted
 from mm_perception.errors import ImageError
 from mm_perception.features import Backbone, BackboneSettings, dimension, load_backbone
+from mm_perception.objects import ObjectFinder
 from mm_perception.observation import Frame, Modality, Observation
 from mm_perception.preprocessing import PreprocessingSettings, depth_input, rgb_input
 from mm_perception.regions import RegionSettings, crop, find_region
@@ -98,8 +100,13 @@ class Pipeline:
             network.to(device)
         self.device, self.engine = device, TorchEngine(self.backbones)
 
-    def prepare(self, observation: Observation) -> dict[Modality, Image]:
+    def prepare(self, observation: Observation, box: Box | None = None) -> dict[Modality, Image]:
         """Turn an observation's frames into the networks' input.
+
+        Args:
+            observation: What was seen.
+            box: Where the object is. None: where the settings say; of the objects on a table, the
+                one nearest to the middle of this picture.
 
         Returns:
             For each modality that shows something, size × size × 3 uint8. A modality whose region
@@ -109,7 +116,7 @@ class Pipeline:
             ImageError: No modality is left.
 
         """
-        return prepare(observation, self.settings)
+        return prepare(observation, self.settings, box)
 
     def features(
         self, images: Mapping[Modality, Image], wanted: Wanted = lambda _: True
@@ -128,8 +135,12 @@ class Pipeline:
         return self.engine(images, wanted)
 
 
-def prepare(observation: Observation, settings: PipelineSettings) -> dict[Modality, Image]:
+def prepare(
+    observation: Observation, settings: PipelineSettings, box: Box | None = None
+) -> dict[Modality, Image]:
     """Do the part before the networks, for which they need not be there; see `Pipeline.prepare`."""
+    if box is None and settings.region.tabletop is not None:
+        box = ObjectFinder(settings.region.tabletop).main(observation)
     prepared: dict[Modality, Image] = {}
     reasons = []
     for modality in settings.modalities:
@@ -137,7 +148,7 @@ def prepare(observation: Observation, settings: PipelineSettings) -> dict[Modali
         if frame is None:
             continue
         try:
-            prepared[modality] = _prepare_frame(frame, settings)
+            prepared[modality] = _prepare_frame(frame, settings, box)
         except ImageError as error:
             reasons.append(f'{modality}: {error}')
     if not prepared:
@@ -145,7 +156,7 @@ def prepare(observation: Observation, settings: PipelineSettings) -> dict[Modali
     return prepared
 
 
-def _prepare_frame(frame: Frame, settings: PipelineSettings) -> Image:
-    view = crop(frame.image, find_region(settings.region, frame))
+def _prepare_frame(frame: Frame, settings: PipelineSettings, box: Box | None) -> Image:
+    view = crop(frame.image, find_region(settings.region, frame, box))
     to_input = rgb_input if frame.modality is Modality.RGB else depth_input
     return to_input(view, settings.preprocessing)

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mm_perception.errors import ImageError
+from mm_perception.tabletop import TabletopSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
+    from mm_perception.boxes import Box
     from mm_perception.observation import Frame
 
 MINIMUM_SIDE = 16
@@ -29,9 +31,10 @@ class RegionSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
 
-    kind: Literal['centre', 'fixed', 'full'] = Field(
+    kind: Literal['centre', 'fixed', 'full', 'tabletop'] = Field(
         'centre',
-        description='centre: a square in the middle; fixed: the box; full: the whole image.',
+        description='centre: a square in the middle; fixed: the box; full: the whole image; '
+        'tabletop: each object on a table, or in a recording the one nearest to the middle.',
     )
     fraction: float = Field(
         0.5,
@@ -43,6 +46,24 @@ class RegionSettings(BaseModel):
         None,
         description='fixed: [left, top, width, height], as fractions of the image.',
     )
+
+    tabletop: TabletopSettings | None = Field(
+        None, description='tabletop: what on a table is an object; unset: as is usual.'
+    )
+
+    @model_validator(mode='before')
+    @classmethod
+    def _with_all_settings(cls, given: Any) -> Any:
+        """Fill in what is usual today, so that a bundle keeps it whatever is usual later."""
+        if isinstance(given, dict) and given.get('kind') == 'tabletop':
+            return {**given, 'tabletop': given.get('tabletop') or {}}
+        return given
+
+    @model_validator(mode='after')
+    def _table_fits(self) -> Self:
+        if self.tabletop is not None and self.kind != 'tabletop':
+            raise ValueError(f"tabletop is for kind 'tabletop', not '{self.kind}': leave it out")
+        return self
 
     @model_validator(mode='after')
     def _box_fits(self) -> Self:
@@ -73,12 +94,13 @@ class Region(NamedTuple):
     height: int
 
 
-def find_region(settings: RegionSettings, frame: Frame) -> Region:
+def find_region(settings: RegionSettings, frame: Frame, box: Box | None = None) -> Region:
     """Find the region to classify.
 
     Args:
         settings: Which part of the image.
         frame: The frame to be cropped; only its size matters.
+        box: Where an object was found; None: as the settings say.
 
     Returns:
         A region inside the image, at least `MINIMUM_SIDE` on each side: a smaller one is enlarged
@@ -94,8 +116,9 @@ def find_region(settings: RegionSettings, frame: Frame) -> Region:
             f'{frame.modality} image of frame {frame.frame_id!r:.60}: {width}x{height} pixels are '
             f'too few, at least {MINIMUM_SIDE}x{MINIMUM_SIDE} are needed'
         )
-    if settings.box is not None:
-        x, y, box_width, box_height = settings.box
+    given = settings.box if box is None else box
+    if given is not None:
+        x, y, box_width, box_height = given
         left, right = round(x * width), round((x + box_width) * width)
         top, bottom = round(y * height), round((y + box_height) * height)
     else:

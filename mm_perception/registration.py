@@ -51,10 +51,11 @@ class Intrinsics:
         """
         if not (self.known and other.known):
             return True
-        pairs = zip(self._fractions(), other._fractions(), strict=True)
+        pairs = zip(self.fractions(), other.fractions(), strict=True)
         return all(abs(a - b) <= _SAME_RAYS for a, b in pairs)
 
-    def _fractions(self) -> tuple[float, float, float, float]:
+    def fractions(self) -> tuple[float, float, float, float]:
+        """Focal length and centre as fractions of the image: fx, cx, fy, cy."""
         fx, _, cx, _, fy, cy = self.k[:6]
         return fx / self.width, cx / self.width, fy / self.height, cy / self.height
 

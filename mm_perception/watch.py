@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -20,6 +20,7 @@ from mm_perception.diagnostics import Inlet, Status
 from mm_perception.errors import ImageError, StaleError
 from mm_perception.health import NS, HealthSettings, SensorHealth, SensorStatus
 from mm_perception.images import frame_from_message, stamp_of
+from mm_perception.objects import LabelledObject, ObjectFinder
 from mm_perception.observation import NO_MODE, Frame, Modality, Observation, Prediction
 from mm_perception.pairing import Pairing, PairingSettings
 from mm_perception.registration import Intrinsics, View, misregistration
@@ -37,26 +38,30 @@ class Labelled:
 
     Attributes:
         observation: What was seen.
-        prediction: What was said.
+        prediction: What was said; of several objects, of the main one. None where no object is.
         latency: Milliseconds from the arrival of the newest image to the label.
-        inference: Milliseconds of that spent in the classifier.
+        inference: Milliseconds of that spent in finding objects and in the classifier.
+        objects: All that were found and labelled, the main one first; None where none are sought.
 
     """
 
     observation: Observation
-    prediction: Prediction
+    prediction: Prediction | None
     latency: float
     inference: float
+    objects: tuple[LabelledObject, ...] | None = None
 
     @property
     def used(self) -> list[Frame]:
-        """The frames that the label was made from, the newest last.
+        """The frames that the labels were made from, the newest last.
 
-        Fewer than the observation has when one of them shows nothing where the object is.
+        Fewer than the observation has when one of them shows nothing where the objects are.
         """
-        mode = self.prediction.mode
-        frames = [f for m, f in self.observation.frames.items() if mode in ('rgbd', str(m))]
-        return sorted(frames, key=lambda frame: frame.stamp)
+        said = [each.prediction for each in self.objects or ()]
+        modes = {p.mode for p in (self.prediction, *said) if p is not None}
+        frames = self.observation.frames.values()
+        used = [f for f in frames if not modes or modes & {'rgbd', str(f.modality)}]
+        return sorted(used, key=lambda frame: frame.stamp)
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,7 @@ class Watch:
         health: HealthSettings,
         pairing: PairingSettings,
         labelling: ClassifierSettings | None = None,
+        finder: ObjectFinder | None = None,
         *,
         clock: Callable[[], int],
         said: Callable[[Labelled], None],
@@ -110,6 +116,7 @@ class Watch:
             health: When a sensor is unusable.
             pairing: Which images belong together.
             labelling: What is made of the classifier's answers; None leaves it as it is.
+            finder: Finds the objects to be labelled; None: there is one, where the bundle says.
             clock: The time in ns, which may stand still or be set back.
             said: Takes every label, at once.
             failed: Told why an observation got no label.
@@ -118,6 +125,8 @@ class Watch:
         self._cameras: dict[Modality, Intrinsics] = {}
         self.fault: Exception | None = None
         self._classifier, self._clock, self._said, self._failed = classifier, clock, said, failed
+        self._finder = finder  # the worker's alone
+        self._objects: tuple[LabelledObject, ...] | None = None  # of the last observation
         self._sensors = {m: SensorHealth(m, health) for m in classifier.modalities}
         self._well = list(self._sensors.values())  # as ``poll`` found them
         self._pairing = Pairing(pairing, self._sensors)
@@ -144,6 +153,8 @@ class Watch:
             return  # a simulated time that has not begun: nothing can be dated yet
         try:
             frame = frame_from_message(message, modality, None if stamp_of(message) else now)
+            if (camera := self._cameras.get(modality)) is not None:
+                frame = replace(frame, camera=camera)
             self._arrivals[frame] = now, arrived
             self._newest[modality] = frame
             self._submit(self._pairing.add(frame, now), now)
@@ -220,8 +231,10 @@ class Watch:
             for modality, health in healths.items()
         ]
         took, busy = list(self._took), self._worker.busy_for()
+        objects = [] if self._finder is None else [diagnostics.objects_status(self._objects)]
         return [
             *sensors,
+            *objects,
             diagnostics.latency_status(took, busy, self._worker.replaced),
             diagnostics.trust_status(list(self._predicted)),
         ]
@@ -260,15 +273,34 @@ class Watch:
         if observation is None:
             return  # it waited too long behind another
         try:
-            prediction = self._classifier.classify(observation, self._is_trusted)
+            prediction, objects = self._say(observation)
         except StaleError:
             return  # its sensors were lost meanwhile; diagnostics say so
         done = time.monotonic()
         latency, inference = 1e3 * (done - job.arrived), 1e3 * (done - started)
-        self.fault = None
-        self._took.append((latency, inference))
-        self._predicted.append(prediction)
-        self._said(Labelled(observation, prediction, latency, inference))
+        self.fault, self._objects = None, objects
+        if prediction is not None:
+            self._took.append((latency, inference))
+            self._predicted.append(prediction)
+        self._said(Labelled(observation, prediction, latency, inference, objects))
+
+    def _say(
+        self, observation: Observation
+    ) -> tuple[Prediction | None, tuple[LabelledObject, ...] | None]:
+        """Label the object, or all objects; the label of several is the main one's."""
+        if self._finder is None:
+            return self._classifier.classify(observation, self._is_trusted), None
+        started = time.perf_counter()
+        found = self._finder.find(observation)
+        sought = {'find': 1e3 * (time.perf_counter() - started)}
+        views = [each.view for each in found]
+        said = self._classifier.classify_each(observation, views, self._is_trusted)
+        objects = tuple(
+            LabelledObject(each, replace(p, took={**sought, **p.took}))
+            for each, p in zip(found, said, strict=True)
+            if p is not None
+        )
+        return (objects[0].prediction if objects else None), objects
 
     def _is_trusted(self, modality: Modality) -> bool:
         return self._clock() <= self._deadlines[modality]

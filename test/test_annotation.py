@@ -7,6 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from mm_perception.annotation import annotate
+from mm_perception.boxes import Box
+from mm_perception.objects import LabelledObject, SceneObject
 from mm_perception.observation import Frame, Modality, Prediction
 from mm_perception.regions import RegionSettings
 
@@ -102,3 +104,21 @@ def test_only_the_likeliest_of_many_classes_are_shown() -> None:
     many = Prediction(1, 'rgb', 'c0', {f'c{i}': 1 / 51 for i in range(51)})
     picture = annotate([colour()], REGION, many)
     assert (picture[200:, :150] == 90).all()  # five bars end well above
+
+
+def seen(number: int, left: float, mode: str) -> LabelledObject:
+    box = Box(left, 0.5, 0.2, 0.2)
+    return LabelledObject(SceneObject(number, box, box.widened(0.1), carried=False), said(mode))
+
+
+def test_every_object_is_framed_in_the_colour_of_its_own_mode() -> None:
+    objects = [seen(1, 0.1, 'rgbd'), seen(2, 0.6, 'rgb')]
+    picture = annotate([colour()], REGION, said('rgbd'), objects)
+    assert tuple(picture[300, 64]) == GREEN
+    assert tuple(picture[300, 384]) == ORANGE
+    assert tuple(picture[240, 200]) == (90, 90, 90)  # no square in the middle
+
+
+def test_objects_that_reach_beyond_the_picture_are_drawn_and_nothing_is_where_none_are() -> None:
+    annotate([colour()], REGION, said('rgbd'), [seen(1, 0.95, 'rgbd'), seen(2, -0.1, 'rgbd')])
+    assert (annotate([colour()], REGION, None, []) == 90).all()

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from bundles import CLASSES, make_bundle
 
+from mm_perception.boxes import Box
 from mm_perception.classifier import Classifier, ClassifierSettings
 from mm_perception.errors import BundleError, ImageError, SettingsError, StaleError
 from mm_perception.observation import UNKNOWN, Frame, Modality, Observation
@@ -251,3 +253,67 @@ def test_weights_that_give_no_finite_probability_give_no_label(classifier: Class
             tensor.fill_(1e38)
     with pytest.raises(BundleError, match='no finite probability'):
         classifier.classify(Observation.of(COLOUR, DISTANCE))
+
+
+LEFT, RIGHT = Box(0, 0, 0.5, 1), Box(0.5, 0, 0.5, 1)
+HALF = Frame(Modality.DEPTH, 12, 'camera', DISTANCE.image.copy())
+HALF.image[:, 80:] = np.nan
+
+
+def alone(classifier: Classifier, box: Box, *frames: Frame) -> dict[str, float]:
+    prediction = classifier.classify_each(Observation.of(*frames), [box])[0]
+    assert prediction is not None
+    return dict(prediction.probabilities)
+
+
+def test_several_objects_are_labelled_as_each_would_be_alone(classifier: Classifier) -> None:
+    boxes = [LEFT, RIGHT, Box(0.2, 0.2, 0.5, 0.5)]
+    together = classifier.classify_each(Observation.of(COLOUR, DISTANCE), boxes)
+    assert len({tuple(p.probabilities.values()) for p in together if p}) == 3
+    for box, prediction in zip(boxes, together, strict=True):
+        assert prediction is not None
+        assert prediction.mode == 'rgbd'
+        assert prediction.probabilities == pytest.approx(
+            alone(classifier, box, COLOUR, DISTANCE), abs=1e-4
+        )
+
+
+def test_object_without_depth_is_labelled_from_colour_beside_one_that_has_it(
+    classifier: Classifier,
+) -> None:
+    first, second = classifier.classify_each(Observation.of(COLOUR, HALF), [RIGHT, LEFT])
+    assert first is not None
+    assert second is not None
+    assert (first.mode, second.mode) == ('rgb', 'rgbd')
+    assert first.probabilities == pytest.approx(alone(classifier, RIGHT, COLOUR), abs=1e-4)
+    assert second.probabilities == pytest.approx(alone(classifier, LEFT, COLOUR, HALF), abs=1e-4)
+
+
+def test_object_that_no_sensor_shows_has_no_label_and_the_others_do(
+    classifier: Classifier,
+) -> None:
+    assert classifier.classify_each(Observation.of(HALF), [RIGHT]) == [None]
+    nothing, found = classifier.classify_each(Observation.of(HALF), [RIGHT, LEFT])
+    assert nothing is None
+    assert found is not None
+    assert found.mode == 'depth'
+    assert classifier.classify_each(Observation.of(COLOUR), []) == []
+
+
+def test_sensor_lost_during_inference_is_in_no_objects_label(classifier: Classifier) -> None:
+    def lost(which: Modality) -> Callable[[Modality], bool]:
+        asked: list[Modality] = []
+
+        def trusted(modality: Modality) -> bool:
+            asked.append(modality)
+            return modality is not which or asked.count(which) < 5
+
+        return trusted
+
+    boxes, seen = [RIGHT, LEFT], Observation.of(COLOUR, HALF)
+    without_depth = classifier.classify_each(seen, boxes, lost(Modality.DEPTH))
+    assert [p and p.mode for p in without_depth] == ['rgb', 'rgb']
+    without_colour = classifier.classify_each(seen, boxes, lost(Modality.RGB))
+    assert [p and p.mode for p in without_colour] == [None, 'depth']
+    with pytest.raises(StaleError):
+        classifier.classify_each(seen, boxes, lambda _: False)

@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mm_perception.boxes import Box
 from mm_perception.diagnostics import Level, Status
 from mm_perception.health import NS
+from mm_perception.objects import LabelledObject, SceneObject
 from mm_perception.observation import Frame, Modality, Observation, Prediction
 from mm_perception.parameters import BY_NAME, PARAMETERS
 from mm_perception.watch import Labelled
@@ -101,3 +103,57 @@ def test_novelty_and_contradiction_are_told_where_they_are_known() -> None:
     message = messages.prediction_message('/mm_perception', replace(BOTH, prediction=strange))
     told = values_of(message.status[0])
     assert (told['label'], told['novelty'], told['contradiction']) == ('unknown', '2.500', '0.250')
+
+
+WIDE = Frame(Modality.RGB, OLDER, 'colour', np.zeros((480, 640, 3), np.uint8))
+BOWL = Prediction(NEWER, 'rgb', 'unknown', SCORES)
+TABLE = Labelled(
+    Observation.of(WIDE, DEPTH),
+    BOTH.prediction,
+    latency=12.345,
+    inference=7,
+    objects=(
+        LabelledObject(
+            SceneObject(7, Box(0.5, 0.25, 0.1, 0.2), Box(0.49, 0.23, 0.12, 0.24), carried=False),
+            BOTH.prediction,
+        ),
+        LabelledObject(
+            SceneObject(3, Box(0.9, 0.25, 0.1, 0.2), Box(0.89, 0.23, 0.11, 0.24), carried=True),
+            BOWL,
+        ),
+    ),
+)
+
+
+def test_each_object_has_a_status_with_its_box_in_pixels_of_the_colour_image() -> None:
+    message = messages.prediction_message('/mm_perception', TABLE)
+    assert [status.name for status in message.status] == [
+        *('/mm_perception: object 7', '/mm_perception: object 3'),
+    ]
+    assert [status.level for status in message.status] == [b'\0', b'\1']
+    main, other = map(values_of, message.status)
+    assert (main['id'], main['box'], main['carried']) == ('7', '320 120 64 96', 'false')
+    assert (main['label'], main['mode'], main['confidence']) == ('mug', 'rgbd', '0.7500')
+    assert (other['id'], other['box'], other['carried']) == ('3', '576 120 64 96', 'true')
+    assert (other['label'], other['mode']) == ('unknown', 'rgb')
+    assert 'depth_stamp' in main
+    assert 'depth_stamp' not in other
+
+
+def test_empty_table_is_a_message_without_a_status() -> None:
+    nothing = replace(TABLE, prediction=None, objects=())
+    message = messages.prediction_message('/mm_perception', nothing)
+    assert len(message.status) == 0
+    assert message.header.stamp.sec == 5
+
+
+def test_detections_have_box_id_and_scores() -> None:
+    if messages.OBJECTS is None:
+        pytest.skip('vision_msgs is not installed')
+    message = messages.objects_message(TABLE)
+    main, other = message.detections
+    assert (main.id, other.id) == ('7', '3')
+    assert (main.bbox.center.position.x, main.bbox.center.position.y) == (352.0, 168.0)
+    assert (main.bbox.size_x, main.bbox.size_y) == (64.0, 96.0)
+    assert [r.hypothesis.class_id for r in main.results] == list(SCORES)
+    assert other.results[0].hypothesis.class_id == 'unknown'

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from mm_perception.boxes import Box
 from mm_perception.errors import ImageError
 from mm_perception.observation import Frame, Modality
 from mm_perception.regions import MINIMUM_SIDE, Region, RegionSettings, crop, find_region
+from mm_perception.tabletop import TabletopSettings
 
 THIRDS = (1 / 3, 2 / 3, 2 / 3, 1 / 3)
 
@@ -80,7 +82,9 @@ def test_image_too_small_is_refused_with_its_size() -> None:
         ({'fraction': 0}, 'greater than 0'),
         ({'fraction': 1.1}, 'less than or equal to 1'),
         ({'fraction': float('nan')}, 'finite number'),
-        ({'kind': 'center'}, "'centre', 'fixed' or 'full'"),
+        ({'kind': 'center'}, "'centre', 'fixed', 'full' or 'tabletop'"),
+        ({'tabletop': {}}, "tabletop is for kind 'tabletop', not 'centre'"),
+        ({'kind': 'tabletop', 'tabletop': {'near': 9}}, 'less than or equal to 5'),
         ({'kind': 'fixed'}, "kind 'fixed' needs a box"),
         ({'box': (0, 0, 1, 1)}, "box is for kind 'fixed', not 'centre'"),
         ({'kind': 'fixed', 'box': (0.5, 0, 0.6, 1)}, 'not inside the image'),
@@ -101,6 +105,24 @@ def test_wrong_setting_is_refused_saying_what_is_allowed(
 def test_settings_survive_the_manifest() -> None:
     settings = RegionSettings(kind='fixed', box=THIRDS)
     assert RegionSettings.model_validate(settings.model_dump(mode='json')) == settings
+
+
+def test_bundle_for_tables_keeps_every_setting_of_today() -> None:
+    settings = RegionSettings(kind='tabletop')
+    assert settings.tabletop == TabletopSettings()
+    assert settings.model_dump()['tabletop']['gap'] == TabletopSettings().gap
+    assert RegionSettings.model_validate(settings.model_dump(mode='json')) == settings
+    assert RegionSettings().tabletop is None
+
+
+@given(fractions(), st.integers(MINIMUM_SIDE, 2000), st.integers(MINIMUM_SIDE, 2000))
+def test_box_of_an_object_goes_before_the_settings(
+    settings: RegionSettings, width: int, height: int
+) -> None:
+    box = Box(0.25, 0.5, 0.5, 0.25)
+    fixed = RegionSettings(kind='fixed', box=tuple(box))
+    seen = frame(width, height)
+    assert find_region(settings, seen, box) == find_region(fixed, seen)
 
 
 def test_crop_is_a_view() -> None:

@@ -178,7 +178,7 @@ for rgb, depth in (('raw', 'raw'), ('compressed', 'compressed'), ('raw', 'compre
             used[rule] |= {name for name, _ in ask(node.get_name(), node.get_namespace())}
     node.trigger_deactivate()
     node.trigger_cleanup()
-used['optional'] = set() if CLASSIFICATION else {'~/classification'}
+used['optional'] = {'~/objects'} | (set() if CLASSIFICATION else {'~/classification'})
 print(json.dumps({rule: sorted(names) for rule, names in used.items()}))
 node.close()
 rclpy.try_shutdown()

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 from bundles import make_bundle
+from tables import CAMERA, Block, Table
 
 from mm_perception.classifier import Classifier, ClassifierSettings
 from mm_perception.diagnostics import Inlet, Level, Source
 from mm_perception.errors import ImageError
 from mm_perception.health import NS, HealthSettings
 from mm_perception.images import fill_image
+from mm_perception.objects import ObjectFinder
 from mm_perception.observation import Modality
 from mm_perception.pairing import PairingSettings
 from mm_perception.watch import Labelled, Watch
@@ -33,7 +35,7 @@ INLETS = {m: Inlet(f'/{m}', IMAGE, [Source('/driver', IMAGE)]) for m in Modality
 class Robot:
     """A watch whose time is the test's, and who hears what it says."""
 
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(self, classifier: Classifier, finder: ObjectFinder | None = None) -> None:
         self.now = START
         self.labels: list[Labelled] = []
         self.failures: list[Exception] = []
@@ -44,6 +46,7 @@ class Robot:
             classifier,
             HealthSettings(),
             PairingSettings(),
+            finder=finder,
             clock=lambda: self.now,
             said=self._hear,
             failed=self.failures.append,
@@ -335,3 +338,86 @@ def test_a_bundle_of_one_modality_is_served_with_that_alone(tmp_path: Any, robot
     assert [s.subject for s in alone.watch.statuses(INLETS)] == ['depth', 'latency', 'trust']
     assert alone.watch.close(PATIENCE)
     assert not robot.labels
+
+
+ROW = Table(blocks=tuple(Block(x, 0.02, 0.0, (0.08, 0.08, 0.1)) for x in (-0.25, 0.04, 0.3)))
+EMPTY = Table()
+
+
+class RobotAtATable(Robot):
+    """One that looks at a table."""
+
+    table = ROW
+
+    def image(self, modality: Modality, stamp: int | None = None) -> Any:
+        message = super().image(modality, stamp)
+        if modality is DEPTH:
+            noise = int(self._random.integers(1 << 30))
+            fill_image(message, (self.table.depth(noise) * 1e3).astype(np.uint16), '16UC1')
+        else:  # another brightness each time, as no camera sends the same picture twice
+            self._shade = (getattr(self, '_shade', 0) + 1) % 9
+            texture = np.random.default_rng(0).integers(20, 230, (240, 320, 3), dtype=np.uint8)
+            fill_image(message, texture + np.uint8(self._shade), 'rgb8')
+        return message
+
+
+@pytest.fixture
+def at_a_table(classifier: Classifier) -> Iterator[RobotAtATable]:
+    robot = RobotAtATable(classifier, ObjectFinder())
+    info = SimpleNamespace(width=CAMERA.width, height=CAMERA.height, k=CAMERA.k)
+    robot.watch.know(DEPTH, info)
+    yield robot
+    robot.gate.set()
+    assert robot.watch.close(PATIENCE)
+
+
+def test_every_object_on_a_table_is_labelled_and_the_main_ones_label_is_the_nodes(
+    at_a_table: RobotAtATable,
+) -> None:
+    at_a_table.see(RGB, DEPTH)
+    labelled = at_a_table.wait_for(1)[0]
+    assert labelled.objects is not None
+    assert len(labelled.objects) == 3
+    assert labelled.prediction is labelled.objects[0].prediction
+    far = [each.seen.box.eccentricity for each in labelled.objects]
+    assert far == sorted(far)
+    for each in labelled.objects:
+        assert each.prediction.mode == 'rgbd'
+        assert each.prediction.stamp == at_a_table.now
+        assert next(iter(each.prediction.took)) == 'find'
+    status = next(s for s in at_a_table.watch.statuses(INLETS) if s.subject == 'objects')
+    assert (status.level, status.values['objects']) == (Level.OK, '3')
+
+
+def test_objects_go_on_being_labelled_from_colour_when_depth_is_lost(
+    at_a_table: RobotAtATable,
+) -> None:
+    for count in range(1, 6):
+        at_a_table.see(RGB, DEPTH)
+        ids = {each.seen.id for each in at_a_table.wait_for(count)[-1].objects or ()}
+    for count in range(6, 9):
+        at_a_table.see(RGB)
+        while len(at_a_table.labels) < count:
+            at_a_table.see(RGB)
+            at_a_table.watch.poll()
+            time.sleep(0.05)
+    for labelled in at_a_table.labels[5:]:
+        assert labelled.objects is not None
+        assert {each.seen.id for each in labelled.objects} == ids
+        for each in labelled.objects:
+            assert each.seen.carried
+            assert each.prediction.mode == 'rgb'
+        assert [frame.modality for frame in labelled.used] == [RGB]
+    status = next(s for s in at_a_table.watch.statuses(INLETS) if s.subject == 'objects')
+    assert status.level is Level.WARN
+
+
+def test_empty_table_has_no_label_and_is_no_fault(at_a_table: RobotAtATable) -> None:
+    at_a_table.table = EMPTY
+    at_a_table.see(RGB, DEPTH)
+    labelled = at_a_table.wait_for(1)[0]
+    assert labelled.prediction is None
+    assert labelled.objects == ()
+    assert len(labelled.used) == 2
+    assert at_a_table.watch.fault is None
+    assert not at_a_table.failures

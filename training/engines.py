@@ -30,6 +30,7 @@ from mm_perception.engines import (
 )
 from mm_perception.errors import ImageError, TrainingError
 from mm_perception.manifest import FRAMES
+from mm_perception.objects import finder_for
 from mm_perception.observation import Modality
 from mm_perception.pipeline import Pipeline
 from mm_perception.trust import modes_of
@@ -178,10 +179,12 @@ def _prepared(
 ) -> Iterator[tuple[dict[Modality, NDArray[np.uint8]], int]]:
     wanted, index = set(pipeline.settings.modalities), {name: i for i, name in enumerate(classes)}
     for source in material.sources:
+        finder = finder_for('bundle', pipeline.settings.region)
         for time, observation in source.observations(1):
             try:
-                images = pipeline.prepare(observation)
-            except ImageError:  # no modality shows anything
+                box = finder.main(observation) if finder else None
+                images = pipeline.prepare(observation, box)
+            except ImageError:  # no modality shows anything, or there is no object
                 continue
             if wanted <= set(images):
                 yield images, index.get(material.label_of(source.name, time) or '', _STRANGE)

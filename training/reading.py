@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from mm_perception.errors import ImageError
+from mm_perception.objects import ObjectFinder, finder_for
 from mm_perception.observation import Modality, Observation
 from mm_perception.pipeline import Image, PipelineSettings, prepare
 
@@ -70,8 +71,9 @@ class Reading:
         """
         taken: list[tuple[int, dict[Modality, Image]]] = []
         skipped = 0
+        finder = finder_for('bundle', self.settings.region)
         for time, observation in self.source.observations(self.every):
-            images = self._prepared(observation)
+            images = self._prepared(observation, finder)
             if images is None:
                 skipped += 1
                 continue
@@ -84,11 +86,14 @@ class Reading:
         elif skipped:
             yield Batch(skipped=skipped)
 
-    def _prepared(self, observation: Observation) -> dict[Modality, Image] | None:
+    def _prepared(
+        self, observation: Observation, finder: ObjectFinder | None
+    ) -> dict[Modality, Image] | None:
         """Prepare it, if it shows something in every modality."""
         try:
-            images = prepare(observation, self.settings)
-        except ImageError:  # no modality shows anything
+            box = finder.main(observation) if finder else None
+            images = prepare(observation, self.settings, box)
+        except ImageError:  # no modality shows anything, or there is no object
             return None
         return images if images.keys() >= set(self.settings.modalities) else None
 

@@ -1,0 +1,96 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""Several items at once, though not all have the same modalities.
+
+The backbones see one batch a modality, and the model one a mode.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mm_perception.bundle import Head
+from mm_perception.observation import Modality, mode_of
+from mm_perception.pipeline import Image
+
+Item = Mapping[Modality, Image]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a model says of one item.
+
+    Attributes:
+        mode: The modalities that it was made from.
+        probabilities: Of every class.
+        novelty: How unlike anything learned; None where that was not learned.
+        contradiction: How far the modalities disagree; None likewise, and of one modality.
+
+    """
+
+    mode: str
+    probabilities: list[float]
+    novelty: float | None
+    contradiction: float | None
+
+
+def joined(items: Sequence[Item]) -> dict[Modality, Image]:
+    """Give each modality's images of all items that have it, [N, size, size, 3]."""
+    images: dict[Modality, list[Image]] = defaultdict(list)
+    for item in items:
+        for modality, image in item.items():
+            images[modality].append(image)
+    return {
+        m: found[0][None] if len(found) == 1 else np.stack(found) for m, found in images.items()
+    }
+
+
+def verdicts(
+    head: Head, items: Sequence[Item], features: Mapping[Modality, Tensor]
+) -> list[Verdict | None]:
+    """Judge items.
+
+    Args:
+        head: The model.
+        items: As they were joined.
+        features: Of what was joined; a modality may be missing by now.
+
+    Returns:
+        One for each item; None for one that has none of the modalities.
+
+    """
+    rows: dict[Modality, int] = dict.fromkeys(features, 0)
+    groups: dict[tuple[Modality, ...], list[tuple[int, dict[Modality, int]]]] = defaultdict(list)
+    for number, item in enumerate(items):
+        present = {m: rows[m] for m in features if m in item}
+        for modality in present:
+            rows[modality] += 1
+        groups[tuple(present)].append((number, present))
+    found: list[Verdict | None] = [None] * len(items)
+    for modalities, members in groups.items():
+        if not modalities:
+            continue
+        named = {
+            str(m): features[m][torch.tensor([at[m] for _, at in members])] for m in modalities
+        }
+        for (number, _), verdict in zip(members, _judged(head, modalities, named), strict=True):
+            found[number] = verdict
+    return found
+
+
+def _judged(
+    head: Head, modalities: Sequence[Modality], features: Mapping[str, Tensor]
+) -> list[Verdict]:
+    with torch.inference_mode():
+        judgement = head(features)
+    nothing = [None] * len(judgement.probabilities)
+    novelty = nothing if judgement.novelty is None else judgement.novelty.tolist()
+    apart = nothing if judgement.contradiction is None else judgement.contradiction.tolist()
+    answers = zip(judgement.probabilities.tolist(), novelty, apart, strict=True)
+    return [Verdict(mode_of(modalities), *answer) for answer in answers]
