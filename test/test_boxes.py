@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mm_perception.boxes import Box
@@ -12,6 +12,7 @@ FRACTION = st.floats(-2, 2)
 BOXES = st.builds(Box, FRACTION, FRACTION, st.floats(1e-3, 2), st.floats(1e-3, 2))
 
 
+@settings(max_examples=30)
 @given(st.integers(-50, 50), st.integers(-50, 50))
 def test_overlap_is_one_with_itself_and_none_with_what_is_apart(across: int, down: int) -> None:
     box = Box(0.2, 0.3, 0.2, 0.2)

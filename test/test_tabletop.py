@@ -45,7 +45,7 @@ def tables(draw: st.DrawFn) -> Table:
     )
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(tables(), st.integers(0, 100))
 def test_blocks_on_a_table_are_found_where_they_are_and_nothing_else_is(
     table: Table, seed: int
@@ -111,7 +111,7 @@ def test_camera_info_that_cannot_be_is_no_exception(focal: float) -> None:
     find_objects(Table(blocks=IN_A_ROW).depth(), USUAL, camera)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(
     st.floats(0.5, 1.8),
     st.floats(20, 79),

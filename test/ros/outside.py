@@ -296,6 +296,7 @@ class Outside(Hands):
         self.node = rclpy.create_node('outside', context=self._context)
         self.labels: list[str] = []
         self.said: list[Said] = []
+        self.objects: list[list[Said]] = []
         self.modes: list[tuple[int, str]] = []
         self.reports: list[tuple[int, dict[str, Any]]] = []
         qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -331,9 +332,10 @@ class Outside(Hands):
             self._executor.spin_once(timeout_sec=0.1)
 
     def _on_said(self, message: Any) -> None:
-        (status,) = message.status
-        values = {pair.key: pair.value for pair in status.values}
-        self.said.append(Said(time.time_ns(), values, message.header))
+        values = [{pair.key: pair.value for pair in s.values} for s in message.status]
+        said = [Said(time.time_ns(), each, message.header) for each in values]
+        self.objects.append(said)
+        self.said += said[:1]  # of several objects the main one's
 
     def _on_report(self, message: Any) -> None:
         statuses = {s.name.removeprefix(f'{NODE}: '): s for s in message.status}
