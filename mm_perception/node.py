@@ -112,6 +112,7 @@ class PerceptionNode(AnsweringNode):
         weights = Path(given) if given else None
         log = self.get_logger().info
         classifier = Classifier(model, self._values['device'], weights, engines, log)
+        seeks = self._finder(classifier) is not None
         self._offer('object_label', String)
         self._offer('~/prediction', DiagnosticArray)
         kept = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -119,7 +120,7 @@ class PerceptionNode(AnsweringNode):
         self._offer('~/annotated', Image, QoSProfile(depth=1))
         if messages.CLASSIFICATION is not None:
             self._offer('~/classification', messages.CLASSIFICATION)
-        if messages.OBJECTS is not None and self._finder(classifier) is not None:
+        if messages.OBJECTS is not None and seeks:
             self._offer('~/objects', messages.OBJECTS)
         self._classifier, self.refusal = classifier, None
         self.get_logger().info(f'{len(classifier.classes)} classes from {model}')
@@ -245,7 +246,8 @@ class PerceptionNode(AnsweringNode):
         )
 
     def _finder(self, classifier: Classifier) -> ObjectFinder | None:
-        return finder_for(self._values['region'], classifier.pipeline.settings.region)
+        region = classifier.pipeline.settings.region
+        return finder_for(self._values['region'], region, classifier.modalities)
 
     # In -------------------------------------------------------------------------------------------
 

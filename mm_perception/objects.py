@@ -7,12 +7,13 @@ One finder is for one camera, or for one recording, from its first frame on.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from mm_perception.boxes import Box
-from mm_perception.errors import ImageError
+from mm_perception.errors import ImageError, SettingsError
 from mm_perception.observation import Modality, Observation, Prediction
 from mm_perception.regions import RegionSettings
 from mm_perception.tabletop import TabletopSettings, find_objects
@@ -62,8 +63,8 @@ class ObjectFinder:
         """Find the objects of the next frame.
 
         Returns:
-            The objects, the main one first, which is the nearest to the picture's middle. There
-            are none before the first frame that has depth.
+            The objects nearest to the picture's middle, the main one first. There are none before
+            the first frame that has depth.
 
         """
         depth, colour = (observation.frames.get(m) for m in (Modality.DEPTH, Modality.RGB))
@@ -78,7 +79,8 @@ class ObjectFinder:
             SceneObject(t.id, t.box.inside(), t.box.widened(margin).inside(), t.carried)
             for t in tracks
         ]
-        return sorted(objects, key=lambda each: (each.box.eccentricity, each.id))
+        nearest = sorted(objects, key=lambda each: (each.box.eccentricity, each.id))
+        return nearest[: self.settings.max_objects]
 
     def main(self, observation: Observation) -> Box:
         """Find what is to be classified of the main object of the next frame.
@@ -93,18 +95,29 @@ class ObjectFinder:
         return found[0].view
 
 
-def finder_for(region: str, settings: RegionSettings) -> ObjectFinder | None:
+def finder_for(
+    region: str, settings: RegionSettings, modalities: Collection[Modality] = tuple(Modality)
+) -> ObjectFinder | None:
     """Choose who finds the objects.
 
     Args:
         region: ``bundle``: as the bundle was trained; ``tabletop``: on a table, whatever it was
             trained on.
         settings: The bundle's.
+        modalities: The bundle's.
 
     Returns:
         A finder; None where the one object is in a region that never moves.
 
+    Raises:
+        SettingsError: Objects are to be found on a table, but there is no depth to find them in.
+
     """
-    if region == 'tabletop' or settings.tabletop is not None:
-        return ObjectFinder(settings.tabletop)
-    return None
+    if region != 'tabletop' and settings.tabletop is None:
+        return None
+    if Modality.DEPTH not in modalities:
+        raise SettingsError(
+            f'parameter region: {region!r} finds objects in depth, which the bundle does not use; '
+            "take 'bundle', or a bundle that was trained with depth"
+        )
+    return ObjectFinder(settings.tabletop)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from mm_perception.boxes import Box
@@ -24,6 +25,9 @@ from mm_perception.objects import ObjectFinder
 from mm_perception.observation import Frame, Modality, Observation
 from mm_perception.preprocessing import PreprocessingSettings, depth_input, rgb_input
 from mm_perception.regions import RegionSettings, crop, find_region
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Image = NDArray[np.uint8]
 
@@ -44,6 +48,12 @@ class PipelineSettings(BaseModel):
         min_length=1,
         description='The network of each modality; equal ones share their memory.',
     )
+
+    @model_validator(mode='after')
+    def _sees_the_table(self) -> Self:
+        if self.region.kind == 'tabletop' and Modality.DEPTH not in self.backbones:
+            raise ValueError("region.kind 'tabletop' finds objects in depth: add its backbone")
+        return self
 
     @property
     def modalities(self) -> tuple[Modality, ...]:

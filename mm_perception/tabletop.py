@@ -11,12 +11,11 @@ hide another, and one that is half hidden behind another is not cut in two.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from typing_extensions import Self
 
 from mm_perception.boxes import Box
 from mm_perception.overhead import Numbers, group, largest_piece
@@ -24,6 +23,9 @@ from mm_perception.plane import Flags, Floats, Plane, find_planes
 from mm_perception.pointcloud import Grid, Lens
 from mm_perception.registration import Intrinsics
 from mm_perception.tracks import TrackSettings
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _COARSE = np.s_[::4, ::4]  # of the grid, on which the table is sought
 _PARALLEL = math.cos(math.radians(8))
@@ -87,6 +89,12 @@ class TabletopSettings(BaseModel):
         description="Added to the object's box at each side, as a fraction of its size.",
     )
 
+    max_objects: int = Field(
+        10,
+        ge=1,
+        le=100,
+        description='Of more objects, those nearest to the middle of the picture are labelled.',
+    )
     tracks: TrackSettings = Field(
         default_factory=TrackSettings, description='How objects are followed from frame to frame.'
     )

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from tables import CAMERA, HEIGHT, WIDTH, Block, Table
 
-from mm_perception.errors import ImageError
+from mm_perception.errors import ImageError, SettingsError
+from mm_perception.features import BackboneSettings
 from mm_perception.health import NS
 from mm_perception.objects import ObjectFinder, finder_for
 from mm_perception.observation import Frame, Modality, Observation
+from mm_perception.pipeline import PipelineSettings
 from mm_perception.regions import RegionSettings
 from mm_perception.tabletop import TabletopSettings
 
@@ -72,6 +75,20 @@ def test_colours_camera_info_stands_in_for_depths() -> None:
     assert ObjectFinder(wide).find(Observation(1, one)) != ObjectFinder(wide).find(
         Observation(1, bare)
     )
+
+
+def test_of_too_many_objects_those_nearest_to_the_middle_are_taken() -> None:
+    every = ObjectFinder().find(observation(1))
+    assert ObjectFinder(TabletopSettings(max_objects=2)).find(observation(1)) == every[:2]
+
+
+def test_objects_cannot_be_sought_without_depth() -> None:
+    with pytest.raises(SettingsError, match="region: 'tabletop' finds objects in depth"):
+        finder_for('tabletop', RegionSettings(), (Modality.RGB,))
+    with pytest.raises(ValidationError, match='finds objects in depth'):
+        PipelineSettings(
+            region=RegionSettings(kind='tabletop'), backbones={Modality.RGB: BackboneSettings()}
+        )
 
 
 def test_finder_is_the_bundles_or_what_the_parameter_asks_for() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tables import HEIGHT, WIDTH, Block, Table
 
 from mm_perception.errors import ImageError
 from mm_perception.features import BackboneSettings
+from mm_perception.objects import ObjectFinder
 from mm_perception.observation import Frame, Modality, Observation
-from mm_perception.pipeline import Pipeline, PipelineSettings
+from mm_perception.pipeline import Pipeline, PipelineSettings, prepare
+from mm_perception.regions import RegionSettings
 
 RGB, DEPTH = Modality.RGB, Modality.DEPTH
 SMALL = BackboneSettings(name='squeezenet1_0', weights='random')
@@ -41,6 +44,22 @@ def test_modality_without_anything_in_its_region_is_left_out(pipeline: Pipeline)
     assert set(pipeline.prepare(observation(rgb=COLOUR, depth=empty))) == {RGB}
     with pytest.raises(ImageError, match='depth'):
         pipeline.prepare(observation(depth=empty))
+
+
+def test_on_a_table_the_object_nearest_to_the_middle_is_prepared() -> None:
+    table = Table(blocks=tuple(Block(x, 0.02, 0.0, (0.08, 0.08, 0.1)) for x in (0.04, 0.3)))
+    noise = NOISE.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    seen = observation(rgb=noise, depth=table.depth())
+    settings = PipelineSettings(region=RegionSettings(kind='tabletop'))
+    near, far = ObjectFinder().find(seen)
+    images = prepare(seen, settings)
+    for modality, image in images.items():
+        assert (image == prepare(seen, settings, near.view)[modality]).all()
+        assert (image != prepare(seen, settings, far.view)[modality]).any()
+    with pytest.raises(ImageError, match='no object on a table'):
+        prepare(observation(rgb=noise, depth=Table().depth()), settings)
+    with pytest.raises(ImageError, match='no object on a table'):
+        prepare(observation(rgb=noise), settings)
 
 
 def test_features_of_a_batch_are_those_of_its_images(pipeline: Pipeline) -> None:

@@ -10,7 +10,6 @@ picture's optical flow, the two ways blended.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,13 +35,9 @@ _SEEN = Box(8 / WIDTH, 0, 592 / WIDTH, 468 / HEIGHT)  # by depth, which is narro
 
 @dataclass(frozen=True)
 class Scene:
-    """Its frames, in order, and what is in them."""
+    """Its frames, and what is in them."""
 
     folder: Path
-
-    def __iter__(self) -> Iterator[Observation]:
-        for number in self.truth():
-            yield self.observation(number)
 
     def observation(self, number: int) -> Observation:
         colour = cv2.imread(str(self.folder / f'{number:05d}-color.jpg'))
