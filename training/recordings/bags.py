@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -28,6 +28,7 @@ from training.recordings.topics import (
     COMPRESSED_IMAGE,
     IMAGE,
     ImageTopic,
+    camera_of,
     choose_topic,
     unregistered,
 )
@@ -124,9 +125,11 @@ class Recording:
         sensors = {m: SensorHealth(m, health, live=False) for m in Modality if m in modalities}
         pairing = Pairing(PairingSettings(slop), sensors)
         with open_storage(self.files) as storage:
-            chosen = self._choose(storage, {m: wanted[m] for m in sensors})
+            cameras = self._cameras(storage)
+            chosen = self._choose(storage, {m: wanted[m] for m in sensors}, cameras)
             modes: Counter[str] = Counter()
-            for received, observation in _replay(self._frames(storage, chosen), pairing):
+            frames = self._frames(storage, chosen, cameras)
+            for received, observation in _replay(frames, pairing):
                 if modes.total() % every == 0:
                     yield received, observation
                 modes[observation.mode] += 1
@@ -153,7 +156,10 @@ class Recording:
         return sorted(name for name, topic in self.topics.items() if topic.msgtype in msgtypes)
 
     def _choose(
-        self, storage: Storage, wanted: Mapping[Modality, str | None]
+        self,
+        storage: Storage,
+        wanted: Mapping[Modality, str | None],
+        cameras: Mapping[str, Intrinsics],
     ) -> dict[str, Modality]:
         firsts = _first_messages(storage, self.topics_of(IMAGE, COMPRESSED_IMAGE))
         images = [ImageTopic.of(message.topic, message.read()) for message in firsts]
@@ -165,12 +171,12 @@ class Recording:
         if len({image.name for image in chosen.values()}) < len(chosen):
             raise RecordingError(f'{self.path}: one topic is named for both modalities')
         if len(chosen) == len(Modality):
-            self._warn_of_registration(storage, chosen[Modality.RGB], chosen[Modality.DEPTH])
+            self._warn_of_registration(chosen[Modality.RGB], chosen[Modality.DEPTH], cameras)
         return {image.name: modality for modality, image in chosen.items()}
 
-    def _warn_of_registration(self, storage: Storage, rgb: ImageTopic, depth: ImageTopic) -> None:
-        infos = _first_messages(storage, self.topics_of(CAMERA_INFO))
-        cameras = {message.topic: Intrinsics.of(message.read()) for message in infos}
+    def _warn_of_registration(
+        self, rgb: ImageTopic, depth: ImageTopic, cameras: Mapping[str, Intrinsics]
+    ) -> None:
         reason = unregistered(rgb, depth, cameras)
         if reason is not None:
             _LOGGER.warning(
@@ -179,15 +185,24 @@ class Recording:
                 *(self.path, depth.name, rgb.name, reason),
             )
 
+    def _cameras(self, storage: Storage) -> dict[str, Intrinsics]:
+        infos = _first_messages(storage, self.topics_of(CAMERA_INFO))
+        return {message.topic: Intrinsics.of(message.read()) for message in infos}
+
     def _frames(
-        self, storage: Storage, modalities: Mapping[str, Modality]
+        self,
+        storage: Storage,
+        modalities: Mapping[str, Modality],
+        cameras: Mapping[str, Intrinsics],
     ) -> Iterator[tuple[int, Frame]]:
+        camera = {topic: camera_of(topic, cameras) for topic in modalities}
         for message in storage.messages(modalities):
             image = message.read()
             try:
                 # Some drivers leave the stamp 0; then the time of receipt stands in for it.
                 stamp = stamp_of(image) or message.time
-                yield message.time, frame_from_message(image, modalities[message.topic], stamp)
+                frame = frame_from_message(image, modalities[message.topic], stamp)
+                yield message.time, replace(frame, camera=camera[message.topic])
             except ImageError as error:
                 at = (message.time - self.start) / NS
                 raise RecordingError(

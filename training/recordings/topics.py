@@ -138,7 +138,7 @@ def unregistered(
 
     """
     views = [
-        View(topic.frame_id, topic.size, _camera(topic.name, cameras)) for topic in (rgb, depth)
+        View(topic.frame_id, topic.size, camera_of(topic.name, cameras)) for topic in (rgb, depth)
     ]
     return misregistration(*views)
 
@@ -166,7 +166,7 @@ def _without_copies(images: Sequence[ImageTopic]) -> list[ImageTopic]:
     return [image for _, image in best.values()]
 
 
-def _camera(image_topic: str, cameras: Mapping[str, Intrinsics]) -> Intrinsics | None:
+def camera_of(image_topic: str, cameras: Mapping[str, Intrinsics]) -> Intrinsics | None:
     """The camera whose topic shares the longest part of its name with the image's."""
     shared = {topic: _shared_parts(topic, image_topic) for topic in cameras}
     longest = max(shared.values(), default=0)

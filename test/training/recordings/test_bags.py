@@ -223,6 +223,18 @@ def test_sensors_whose_stamps_never_meet_are_warned_of(
     assert 'no RGB and depth stamps within a slop of 0.05 s' in caplog.text
 
 
+def test_frames_know_their_camera_where_it_was_recorded(tmp_path: Path) -> None:
+    infos = [
+        recorder.camera_info('/camera/rgb/camera_info', START, 50.0),
+        recorder.camera_info('/camera/depth_registered/camera_info', START, 60.0),
+    ]
+    (seen,) = only(record(tmp_path / 'known', [*infos, *rgbd(1)])).observations()
+    focal = {m: frame.camera and frame.camera.k[0] for m, frame in seen.frames.items()}
+    assert focal == {RGB: 50.0, DEPTH: 60.0}
+    (seen,) = only(record(tmp_path / 'unknown', rgbd(1))).observations()
+    assert [frame.camera for frame in seen.frames.values()] == [None, None]
+
+
 def test_strings_are_read_with_their_receive_time(tmp_path: Path) -> None:
     said = [recorder.text('/label', START + i, word) for i, word in enumerate(('mug', '', 'é'))]
     for kind in ('mcap', 'ros1'):
