@@ -23,6 +23,7 @@ _ORANGE: Colour = (255, 150, 30)
 _WHITE: Colour = (255, 255, 255)
 _BLACK: Colour = (0, 0, 0)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_SMALLEST = 0.3  # text
 _REFERENCE = 480.0  # image height at which text has size 1
 
 
@@ -46,9 +47,7 @@ def annotate(
     """
     frame = min(frames, key=lambda frame: frame.modality is not Modality.RGB)
     canvas = _canvas(frame)
-    for each in reversed(objects or ()):  # the main one last, over the others
-        region = find_region(where, frame, each.seen.box)
-        _draw_object(canvas, region, each, main=each is (objects or ())[0])
+    _draw_objects(canvas, [(find_region(where, frame, o.seen.box), o) for o in objects or ()])
     if prediction is not None:
         if objects is None:
             _frame_region(canvas, find_region(where, frame), prediction, 2)
@@ -67,13 +66,31 @@ def _frame_region(canvas: Image, region: Region, prediction: Prediction, width: 
     cv2.rectangle(canvas, (region.x, region.y), corner, _colour_of(prediction), thick)
 
 
-def _draw_object(canvas: Image, region: Region, each: LabelledObject, *, main: bool) -> None:
-    """Frame an object, the main one twice as thick, and write label and id over it."""
-    _frame_region(canvas, region, each.prediction, 3 if main else 1.5)
+def _draw_objects(canvas: Image, objects: Sequence[tuple[Region, LabelledObject]]) -> None:
+    """Frame the objects, the main one twice as thick, and name them where there is room."""
     scale = canvas.shape[0] / _REFERENCE
-    text = f'{each.prediction.label} {each.prediction.confidence:.0%} #{each.seen.id}'
-    at = region.x, max(region.y - round(4 * scale), round(12 * scale))
-    _write(canvas, text, at, 0.5 * scale, _colour_of(each.prediction))
+    for number, (region, each) in enumerate(objects):
+        _frame_region(canvas, region, each.prediction, 1.5 if number else 3)
+    taken: list[Region] = []
+    for region, each in objects:
+        colour, size = _colour_of(each.prediction), 0.45 * scale
+        text = f'{each.prediction.label} {each.prediction.confidence:.0%}'
+        (width, height), _ = cv2.getTextSize(text, _FONT, max(size, _SMALLEST), 1)
+        gap = round(5 * scale)
+        spots = (
+            Region(region.x, max(region.y - gap - height, 0), width, height),
+            Region(region.x, region.y + region.height + gap, width, height),
+        )
+        spot = next((s for s in spots if not any(_touch(s, other) for other in taken)), spots[0])
+        taken.append(spot)
+        _write(canvas, text, (spot.x, spot.y + spot.height), size, colour)
+        foot = region.x + gap, region.y + region.height - gap
+        _write(canvas, f'#{each.seen.id}', foot, size, colour)
+
+
+def _touch(one: Region, other: Region) -> bool:
+    across = one.x < other.x + other.width and other.x < one.x + one.width
+    return across and one.y < other.y + other.height and other.y < one.y + one.height
 
 
 def _draw_headline(canvas: Image, prediction: Prediction) -> None:
@@ -105,7 +122,7 @@ def _draw_bars(
 
 def _write(canvas: Image, text: str, at: tuple[int, int], size: float, colour: Colour) -> None:
     """Write with a dark outline, so that it reads on any picture."""
-    size = max(size, 0.3)
+    size = max(size, _SMALLEST)
     cv2.putText(canvas, text, at, _FONT, size, _BLACK, 3, cv2.LINE_AA)
     cv2.putText(canvas, text, at, _FONT, size, colour, 1, cv2.LINE_AA)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from uw_scene import CAMERA, CLASSES, PERIOD, Scene
+from uw_scene import CAMERA, LEARNED, PERIOD, Scene
 
 from mm_perception.boxes import Box
 from mm_perception.classifier import Classifier
@@ -157,12 +157,14 @@ def test_boxes_are_carried_on_for_a_second_without_depth(scores: Scores) -> None
 def test_labels_of_a_bundle_that_learned_crops_are_steady(
     scene: Scene, shared_data: Path, tmp_path: Path
 ) -> None:
-    """Its crops of these five objects were cut from this very scene: steadiness, not accuracy."""
+    """Its crops of four of them were cut from this very scene: steadiness, not accuracy."""
     weights = shared_data / 'weights' / 'squeezenet1_0_imagenet.fp16.safetensors'
     train = [sys.executable, '-m', 'training', 'fit', '--washington', shared_data / 'uw_rgbd']
     train += ['--backbone', 'squeezenet1_0', '--backbone-weights', weights]
-    output = ['--output', tmp_path / 'model', '--cache', tmp_path / 'features']
-    subprocess.run([*train, *output], check=True)
+    train += ['--set', 'model.widths={hidden: 256, a: 128, z: 64}']
+    train += ['--set', 'optimisation.learning_rate=0.001', '--set', 'optimisation.epochs=60']
+    train += ['--output', tmp_path / 'model', '--cache', tmp_path / 'features']
+    subprocess.run(train, check=True)
     classifier = Classifier(tmp_path / 'model' / 'bundle', 'cpu')
     for what, when in (('both', ()), ('a second without depth', SECOND)):
         labels = labels_of(classifier, scene, when)
@@ -170,8 +172,9 @@ def test_labels_of_a_bundle_that_learned_crops_are_steady(
         for name, said in labels.items():
             changes = sum(a != b for a, b in itertools.pairwise(said))
             print(f'{name:12} {changes} changes, {Counter(said).most_common()}')  # noqa: T201
-            assert changes <= 0.1 * len(said)
-            assert Counter(said).most_common(1)[0][0] == CLASSES[name]
+            if name in LEARNED:
+                assert changes <= 0.05 * len(said)
+                assert Counter(said).most_common(1)[0][0] == LEARNED[name]
 
 
 def labels_of(classifier: Classifier, scene: Scene, blind: Collection[int]) -> dict[str, list[str]]:
