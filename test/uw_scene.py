@@ -24,7 +24,7 @@ WIDTH, HEIGHT = 640, 480
 CAMERA = Intrinsics(WIDTH, HEIGHT, (570.3, 0, 320, 0, 570.3, 240, 0, 0, 1))
 PERIOD = 1_000_000_000 // 30
 LEARNED = {'bowl': 'bowl', 'cap': 'cap', 'mug': 'coffee_mug', 'can': 'soda_can'}
-"""What `uw_rgbd` has crops of, from this scene, under which name; of the yellow bowl it has none."""
+"""What `uw_rgbd` has crops of, cut from this scene, and as what; of the yellow bowl it has none."""
 _SEEN = Box(8 / WIDTH, 0, 592 / WIDTH, 468 / HEIGHT)  # by depth, which is narrower than colour
 
 
