@@ -283,9 +283,9 @@ def latency_status(took: Sequence[tuple[float, float]], busy: float, replaced: i
 
 
 def objects_status(objects: Sequence[LabelledObject] | None) -> Status:
-    """Describe the objects of the last observation; None when there was none."""
+    """Describe the objects of the last observation; None when there is none."""
     if objects is None:
-        return Status('objects', Level.STALE, 'no picture yet')
+        return Status('objects', Level.STALE, 'no picture')
     carried = sum(each.seen.carried for each in objects)
     values = {'objects': str(len(objects)), 'carried': str(carried)}
     if not objects:

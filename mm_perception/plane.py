@@ -34,11 +34,13 @@ class Plane(NamedTuple):
     Attributes:
         normal: [3], of length 1, towards the camera.
         offset: The camera's own distance, not negative.
+        support: How many points lie in it.
 
     """
 
     normal: Floats
     offset: float
+    support: int = 0
 
     def height(self, points: Floats) -> Floats:
         """Distance of points, [..., 3], from the plane; the camera's side is positive."""
@@ -83,12 +85,13 @@ def find_planes(
         best = int((near @ free).argmax())
         slack = _slack(points, tolerance)
         plane, taken = _fitted(Plane(normals[best], float(offsets[best])), points, slack)
-        if taken.sum() < max(share * valid.sum(), _FEWEST) or not admits(plane.normal[None])[0]:
+        if plane.support < max(share * valid.sum(), _FEWEST):
             break
-        planes.append(plane)
+        if admits(plane.normal[None])[0]:
+            planes.append(plane)
         points = points[~taken]
         free[np.abs(plane.height(voters)) < _slack(voters, tolerance)] = 0
-    return planes
+    return sorted(planes, key=lambda plane: -plane.support)
 
 
 def _slack(points: Floats, tolerance: float) -> Floats:
@@ -134,4 +137,4 @@ def _fitted(plane: Plane, points: Floats, slack: Floats) -> tuple[Plane, Flags]:
         sign = -1.0 if offset < 0 else 1.0
         plane = Plane((sign * normal).astype(np.float32), sign * offset)
         near = np.abs(plane.height(points)) < slack
-    return plane, near
+    return plane._replace(support=int(near.sum())), near

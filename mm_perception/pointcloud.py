@@ -14,7 +14,9 @@ from mm_perception.plane import Flags, Floats
 from mm_perception.registration import Intrinsics
 
 _ROWS = 240  # of a grid at most: a finer one shows no more of objects on a table
-_WIDEST = 0.1  # focal length in image sides: less is no camera, though it may be in a camera_info
+# Focal length, and the centre's distance, in image sides: what lies beyond is no camera, though it
+# may stand in a camera_info.
+_WIDEST, _NARROWEST, _ASIDE = 0.1, 100.0, 10.0
 _NEAREST = 0.01  # metres: what is nearer, or behind the camera, falls nowhere into the image
 
 
@@ -36,7 +38,8 @@ class Lens(NamedTuple):
         """
         if camera is not None and camera.known:
             fx, cx, fy, cy = camera.fractions()
-            if min(fx, fy) >= _WIDEST and max(fx, fy, abs(cx), abs(cy)) < math.inf:
+            sane = all(_WIDEST <= focal <= _NARROWEST for focal in (fx, fy))
+            if sane and max(abs(cx), abs(cy)) <= _ASIDE:
                 return cls((fx, fy), (cx, cy))
         focal = 0.5 / math.tan(math.radians(field_of_view / 2))
         return cls((focal, focal * aspect), (0.5, 0.5))

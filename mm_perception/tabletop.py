@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _COARSE = np.s_[::4, ::4]  # of the grid, on which the table is sought
 _PARALLEL = math.cos(math.radians(8))
+_PART = 0.3  # of the largest level plane: a smaller one above it is the top of an object
 _ROLL = 40.0  # degrees that the camera may be tilted to a side
 _FEWEST = 20  # points of the grid that an object has
 _MOST = 50  # clusters that are looked at, the largest
@@ -61,8 +62,8 @@ class TabletopSettings(BaseModel):
         0.08,
         gt=0,
         le=1,
-        description='The least share of what is seen that is the table. Of several level planes '
-        'that are as large the highest is the table.',
+        description='The least share of what is seen that is the table. Of level planes that are '
+        'not much smaller than the largest, the highest is the table.',
     )
     max_pitch: float = Field(
         80.0,
@@ -88,7 +89,6 @@ class TabletopSettings(BaseModel):
         le=1,
         description="Added to the object's box at each side, as a fraction of its size.",
     )
-
     max_objects: int = Field(
         10,
         ge=1,
@@ -203,7 +203,11 @@ def _table(grid: Grid, settings: TabletopSettings) -> Plane | None:
         lambda normals: _may_be_a_table(normals, settings.max_pitch),
         settings.min_share,
     )
-    level = [p for p in planes if p.normal @ planes[0].normal > _PARALLEL]
+    level = [
+        p
+        for p in planes
+        if p.normal @ planes[0].normal > _PARALLEL and p.support > _PART * planes[0].support
+    ]
     return min(level, key=lambda plane: plane.offset, default=None)
 
 

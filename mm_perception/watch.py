@@ -231,7 +231,8 @@ class Watch:
             for modality, health in healths.items()
         ]
         took, busy = list(self._took), self._worker.busy_for()
-        objects = [] if self._finder is None else [diagnostics.objects_status(self._objects)]
+        seen = None if all(s.is_lost(now) for s in self._sensors.values()) else self._objects
+        objects = [] if self._finder is None else [diagnostics.objects_status(seen)]
         return [
             *sensors,
             *objects,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,6 +84,18 @@ def test_what_stands_nearer_than_the_gap_is_one_object(apart: float) -> None:
     assert len(find_objects(Table(blocks=far).depth(), USUAL, CAMERA)) == 2
 
 
+def test_hollow_object_is_one_with_what_is_in_it() -> None:
+    walls = (
+        Block(0.0, -0.08, 0.0, (0.17, 0.01, 0.08)),
+        Block(-0.08, 0.0, 0.0, (0.01, 0.16, 0.08)),
+        Block(0.08, 0.0, 0.0, (0.01, 0.16, 0.08)),
+    )
+    inside = Block(0.0, 0.01, 0.0, (0.05, 0.05, 0.05))
+    assert len(find_objects(Table(pitch=65, blocks=walls).depth(), USUAL, CAMERA)) == 1
+    hollow = Table(pitch=65, blocks=(*walls, inside))
+    assert len(find_objects(hollow.depth(), USUAL, CAMERA)) == 1
+
+
 def test_same_picture_gives_the_same_boxes() -> None:
     depth = Table(blocks=IN_A_ROW).depth()
     assert find_objects(depth, USUAL) == find_objects(depth, USUAL)
@@ -154,6 +167,24 @@ def test_wall_ahead_is_no_table() -> None:
     assert find_objects(depth, USUAL, CAMERA) == []
     straight_down = TabletopSettings(max_pitch=90)
     assert len(find_objects(depth, straight_down, CAMERA)) == 1
+
+
+def test_table_is_found_above_its_shelf_and_the_top_of_a_large_box_is_none() -> None:
+    parcel = Block(0.0, 0.0, 0.3, (0.3, 0.3, 0.12))
+    table = Table(distance=0.9, pitch=55, blocks=(parcel,))
+    (box, _), *_ = table.seen()
+    found = find_objects(table.depth(), USUAL, CAMERA)
+    assert box is not None
+    assert len(found) == 1
+    assert found[0].overlap(box) > 0.8
+    board = Block(0.0, 0.15, 0.0, (1.2, 0.6, 0.3))  # above a larger shelf, which is the plane below
+    high = replace(CUP, y=0.15, lifted=0.3)
+    shelf = Table(distance=1.4, pitch=35, blocks=(board, high), size=(1.6, 1.6))
+    (_, _), (box, _) = shelf.seen()
+    found = find_objects(shelf.depth(), USUAL, CAMERA)
+    assert box is not None
+    assert len(found) == 1
+    assert found[0].overlap(box) > 0.6
 
 
 def test_what_hovers_over_the_table_is_no_object() -> None:

@@ -412,6 +412,16 @@ def test_objects_go_on_being_labelled_from_colour_when_depth_is_lost(
     assert status.level is Level.WARN
 
 
+def test_objects_are_no_more_in_the_picture_when_there_is_none(
+    at_a_table: RobotAtATable,
+) -> None:
+    at_a_table.see(RGB, DEPTH)
+    at_a_table.wait_for(1)
+    at_a_table.now += NS
+    status = next(s for s in at_a_table.watch.statuses(INLETS) if s.subject == 'objects')
+    assert status.level is Level.STALE
+
+
 def test_empty_table_has_no_label_and_is_no_fault(at_a_table: RobotAtATable) -> None:
     at_a_table.table = EMPTY
     at_a_table.see(RGB, DEPTH)
