@@ -154,6 +154,7 @@ def test_boxes_are_carried_on_for_a_second_without_depth(scores: Scores) -> None
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_labels_of_a_bundle_that_learned_crops_are_steady(
     scene: Scene, shared_data: Path, tmp_path: Path
 ) -> None:

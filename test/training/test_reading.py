@@ -13,7 +13,9 @@ from mm_perception.objects import ObjectFinder
 from mm_perception.observation import Frame, Modality, Observation
 from mm_perception.pipeline import PipelineSettings, prepare
 from mm_perception.regions import RegionSettings
+from mm_perception.tabletop import TabletopSettings
 from training.reading import Reading
+from training.recipe import read_recipe
 
 CUP = Block(0.04, 0.02, 0.3, (0.08, 0.08, 0.1))
 BESIDE = Block(0.3, 0.02, 0.0, (0.1, 0.08, 0.07))
@@ -49,6 +51,13 @@ def test_recording_of_a_table_gives_rows_of_its_main_object_as_the_robot_would_s
         expected = prepare(seen, SETTINGS, objects[0].view)
         for modality, image in expected.items():
             assert (batch.images[modality][row] == image).all()
+
+
+def test_recipe_can_ask_for_tables() -> None:
+    recipe = read_recipe(None, ['pipeline.region.kind=tabletop'])
+    assert recipe.pipeline.region == SETTINGS.region
+    near = read_recipe(None, ['pipeline.region={kind: tabletop, tabletop: {far: 1.2}}'])
+    assert near.pipeline.region.tabletop == TabletopSettings(far=1.2)
 
 
 def test_frames_without_an_object_give_no_row() -> None:
