@@ -7,11 +7,12 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from bundles import CLASSES
+from bundles import CLASSES, make_bundle
 from numpy.typing import NDArray
 from outside import DEPTH, NODE, RGB, Camera, Outside, Said, until
 from sensor_msgs.msg import Image
@@ -114,3 +115,18 @@ def test_nothing_is_said_of_an_empty_table(outside: Outside) -> None:
         camera.stop()
         outside.bring_to('unconfigured')
         assert outside.set(region='bundle')[0]
+
+
+def test_objects_are_not_sought_with_a_bundle_that_uses_no_depth(
+    outside: Outside, bundle: Path, tmp_path: Path
+) -> None:
+    model = make_bundle(tmp_path / 'colour', RGB)
+    quick = {'engine': 'torch', 'precision': 'float32'}  # which need not be measured first
+    assert outside.set(region='tabletop', model=str(model), **quick)[0]
+    try:
+        assert not outside.transit('configure')
+        status = outside.report('model', lambda s: s.level == b'\2', 'ERROR')
+        assert "parameter region: 'tabletop' finds objects in depth" in status.message
+    finally:
+        usual = {'engine': 'auto', 'precision': 'auto'}
+        assert outside.set(region='bundle', model=str(bundle), **usual)[0]
