@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -25,12 +26,16 @@ class Position:
         run: Fingerprint of all that the run depends on: recipe, data, labels.
         epoch: The epoch to go on with.
         step: The step in that epoch to go on with.
+        history: The losses' means over each epoch that is over.
+        sums: The losses of the epoch's steps so far, added up.
 
     """
 
     run: str
     epoch: int = 0
     step: int = 0
+    history: Sequence[Mapping[str, float]] = ()
+    sums: Mapping[str, float] = field(default_factory=dict)
 
 
 def save_checkpoint(

@@ -80,7 +80,7 @@ class Progress:
     Attributes:
         done: Steps done.
         total: Steps of the whole fit.
-        terms: The objective's terms in the last step, on the run's device.
+        terms: The ``loss`` and the objective's terms in the last step, on the run's device.
         epoch_ended: Whether the step was an epoch's last.
 
     """
@@ -92,6 +92,21 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Epoch:
+    """What an epoch came to.
+
+    Attributes:
+        epoch: Its number, from 1.
+        losses: ``loss``, the objective as it is minimised, and its terms by name: each one's mean
+            over the epoch's steps.
+
+    """
+
+    epoch: int
+    losses: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Run:
     """How a fit is driven, beside its recipe.
 
@@ -100,6 +115,8 @@ class Run:
         checkpoint: Where its state is kept while it runs; None keeps none.
         resume: Whether to go on from the checkpoint.
         report: Called after each step.
+        epochs: Called after each epoch; a fit that goes on from a checkpoint first gives those
+            that were over by then, so that whoever listens has them all, once and in order.
         stopping: Asked before each step; on True the state is kept and ``StoppedError`` raised.
 
     """
@@ -108,6 +125,7 @@ class Run:
     checkpoint: Path | None = None
     resume: bool = False
     report: Callable[[Progress], None] = lambda _: None
+    epochs: Callable[[Epoch], None] = lambda _: None
     stopping: Callable[[], bool] = lambda: False
 
 
@@ -149,6 +167,10 @@ def climb(
     steps = len(list(batches(items.labels, optimisation, seed, epoch=0)))
     total, saved_at = optimisation.epochs * steps, time.monotonic()
     step_up = TrainingStep(learner.objective, optimizer, steps=total)
+    history = [dict(losses) for losses in position.history]
+    for number, losses in enumerate(history):
+        run.epochs(Epoch(number + 1, losses))
+    sums = _Sums(position.sums, run.device)
     for epoch in range(position.epoch, optimisation.epochs):
         first = position.step if epoch == position.epoch else 0
         for step, rows in enumerate(batches(items.labels, optimisation, seed, epoch)):
@@ -156,16 +178,21 @@ def climb(
                 continue
             late = time.monotonic() - saved_at > _CHECKPOINT_SECONDS
             if (stop := run.stopping()) or late:
-                _keep(run, Position(identity, epoch, step), state, optimizer)
+                at = Position(identity, epoch, step, history, sums.read())
+                _keep(run, at, state, optimizer)
                 saved_at = time.monotonic()
             if stop:
                 raise StoppedError(_what_is_kept(run))
             rate = learning_rate(optimisation, epoch * steps + step, total)
             optimizer.param_groups[0]['lr'] = rate
             terms = step_up(*_batch(items, labels, rows))
+            sums.add(terms)
             run.report(Progress(epoch * steps + step + 1, total, terms, step + 1 == steps))
+        history.append({name: value / steps for name, value in sums.read().items()})
+        sums = _Sums({}, run.device)
+        run.epochs(Epoch(epoch + 1, history[-1]))
     # What comes after the fit may be interrupted, too.
-    _keep(run, Position(identity, optimisation.epochs), state, optimizer)
+    _keep(run, Position(identity, optimisation.epochs, history=history), state, optimizer)
 
 
 def batches(
@@ -197,6 +224,23 @@ def learning_rate(optimisation: Optimisation, done: int, total: int) -> float:
     if optimisation.schedule == 'constant':
         return optimisation.learning_rate
     return optimisation.learning_rate * 0.5 * (1 + math.cos(math.pi * done / total))
+
+
+class _Sums:
+    """Adds up an epoch's losses where they are, so that no step waits for them to be read."""
+
+    def __init__(self, sums: Mapping[str, float], device: torch.device) -> None:
+        self._names = list(sums)
+        self._values = torch.tensor(list(sums.values()), dtype=torch.float64, device=device)
+
+    def add(self, terms: Mapping[str, Tensor]) -> None:
+        if not self._names:
+            self._names = list(terms)
+            self._values = self._values.new_zeros(len(terms))
+        self._values += torch.stack([terms[name] for name in self._names])
+
+    def read(self) -> dict[str, float]:
+        return dict(zip(self._names, self._values.tolist(), strict=True))
 
 
 def _batch(items: Items, labels: Tensor, rows: tuple[Tensor, Tensor]) -> tuple[Batch, ...]:

@@ -85,7 +85,7 @@ class TrainingStep:
             batch: The objective's arguments.
 
         Returns:
-            The objective's terms, detached, before the step.
+            The ``loss`` and the objective's terms, detached, before the step.
 
         """
         shapes = [rows.shape for part in batch for rows in _tensors(part)]
@@ -107,7 +107,7 @@ class TrainingStep:
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own
         self._optimizer.step()
-        return terms
+        return {'loss': loss.detach(), **terms}
 
     def _climb_compiled(
         self, objective: Callable[..., Objective], batch: tuple[Batch, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from safetensors.torch import save_file
 from mm_perception.bundle import Head
 from mm_perception.errors import TrainingError
 from training.checkpoint import load_checkpoint
-from training.climb import UNLABELLED, Progress, Run
+from training.climb import UNLABELLED, Epoch, Progress, Run
 from training.fit import TrainingData, fit
 from training.interrupt import StoppedError
 from training.recipe import Optimisation, Recipe
@@ -137,6 +138,30 @@ def test_progress_counts_to_the_end() -> None:
     fit(data(), recipe(), Run(CPU, report=seen.append))
     assert [p.done for p in seen] == list(range(1, seen[-1].total + 1))
     assert {'L', 'U', 'log_q_y', 'J_div'} <= set(seen[-1].terms)
+
+
+def test_an_epoch_comes_to_the_means_over_its_steps() -> None:
+    steps: list[Progress] = []
+    epochs: list[Epoch] = []
+    fit(data(), recipe(), Run(CPU, report=steps.append, epochs=epochs.append))
+    assert [epoch.epoch for epoch in epochs] == [1, 2, 3]
+    each = len(steps) // 3
+    for number, epoch in enumerate(epochs):
+        seen = [step.terms for step in steps[number * each : (number + 1) * each]]
+        means = {name: sum(float(terms[name]) for terms in seen) / each for name in seen[0]}
+        assert {'loss', 'L', 'U', 'log_q_y', 'J_div'} <= means.keys()
+        assert epoch.losses == pytest.approx(means)
+
+
+@pytest.mark.parametrize('steps', [1, 4, 7, 9])
+def test_resumed_fit_tells_every_epoch_as_if_it_had_not_stopped(tmp_path: Path, steps: int) -> None:
+    whole: list[Epoch] = []
+    fit(data(), recipe(), Run(CPU, epochs=whole.append))
+    checkpoint, told = tmp_path / 'checkpoint.safetensors', list[Epoch]()
+    with suppress(StoppedError):  # not after the ninth, which is the last
+        fit(data(), recipe(), Run(CPU, checkpoint, **stop_after(steps)))
+    fit(data(), recipe(), Run(CPU, checkpoint, resume=True, epochs=told.append))
+    assert told == whole
 
 
 def test_cosine_schedule_ends_near_zero() -> None:
