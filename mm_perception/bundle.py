@@ -165,10 +165,11 @@ def save_bundle(
         staging = Path(tempfile.mkdtemp(prefix=f'.{path.name}.', dir=path.parent))
         try:
             complete = _write(staging, head, manifest, backbones, others)
+            _to_disk(staging)
             _swap(staging, path)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise BundleError(f'{path}: cannot be written: {brief(error)}') from error
     return complete
 
@@ -198,6 +199,16 @@ def _write(
     complete = Manifest.model_validate({**manifest, 'files': files, 'backbone_files': names})
     write_manifest(folder, complete)
     return complete
+
+
+def _to_disk(folder: Path) -> None:
+    """Have all of a folder where a power cut does not reach it."""
+    for path in (*folder.iterdir(), folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _swap(staging: Path, path: Path) -> None:

@@ -113,10 +113,16 @@ def fit(
     depth_topic: DepthTopic = None,
     device: DeviceOption = Device.AUTO,
     cache: Cache = None,
-    resume: Annotated[bool, typer.Option(help='Go on with a session that was stopped.')] = False,
+    resume: Annotated[
+        bool, typer.Option(help='Go on with what was begun, however far it had come.')
+    ] = False,
+    checkpoint_every: Annotated[
+        float, typer.Option(min=0, help='Seconds between two checkpoints of the fit.')
+    ] = 60,
     overwrite: Annotated[bool, typer.Option(help='Replace an earlier result.')] = False,
 ) -> None:
     """Learn a bundle from recordings, and report its accuracy by mode on held-out ones."""
+    from training.distributed import join
     from training.material import (
         BagOptions,
         bag_material,
@@ -127,6 +133,8 @@ def fit(
     from training.session import run_session
     from training.summary import accuracy_table, trust_table
 
+    ranks = join()
+    _CONSOLE.quiet = not ranks.first
     if bool(bags) is (washington is not None):
         raise SettingsError('give either bags or --washington DIR')
     chosen = recipe or Path('rgbd' if washington is None else 'washington')
@@ -159,12 +167,20 @@ def fit(
             held_out = bag_material(test, test_options)
     outcome = run_session(
         settings,
-        replace(setting, resume=resume, overwrite=overwrite),
+        replace(
+            setting,
+            device=ranks.device(setting.device),
+            resume=resume,
+            overwrite=overwrite,
+            checkpoint_every=checkpoint_every,
+            ranks=ranks,
+        ),
         material,
         held_out,
         frozenset(leave_out or ()),
     )
-    _CONSOLE.print(accuracy_table(outcome.scores))
+    if outcome.scores:
+        _CONSOLE.print(accuracy_table(outcome.scores))
     if outcome.trust is not None:
         _CONSOLE.print(trust_table(outcome.trust))
     _CONSOLE.print(f'bundle: {outcome.bundle}\nreport: {outcome.report}', soft_wrap=True)
@@ -268,11 +284,21 @@ def main() -> None:
     try:
         app()
     except MMPerceptionError as error:
-        sys.stderr.write(f'train: {error}\n')
+        _tell(error)
         sys.exit(2)
     except StoppedError as error:
-        sys.stderr.write(f'train: {error}\n')
+        _tell(error)
         sys.exit(130)
+
+
+def _tell(error: Exception) -> None:
+    """Say what ended the command; of processes that train together, one does."""
+    if 'TORCHELASTIC_RUN_ID' in os.environ:
+        from training.distributed import is_first_to_tell
+
+        if not is_first_to_tell():
+            return
+    sys.stderr.write(f'train: {error}\n')
 
 
 def _refuse_together(wrong: bool, of: str, options: Mapping[str, object]) -> None:

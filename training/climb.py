@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,16 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from mm_perception.errors import TrainingError
 from mm_perception.models import SSHMVAEKL, Objective
-from training.checkpoint import Position, load_checkpoint, save_checkpoint
+from training.checkpoint import Keeper, Position, load_checkpoint
+from training.distributed import ALONE, Ranks
 from training.interrupt import StoppedError
 from training.recipe import Optimisation
 from training.step import Batch, TrainingStep
 
 UNLABELLED = -1
-_CHECKPOINT_SECONDS = 120.0
+CHECKPOINT_SECONDS = 60.0
 
 
 class Learner(Protocol):
@@ -113,20 +114,25 @@ class Run:
     Attributes:
         device: Where it computes.
         checkpoint: Where its state is kept while it runs; None keeps none.
+        checkpoint_every: Seconds between two times, or more where writing takes long.
         resume: Whether to go on from the checkpoint.
         report: Called after each step.
         epochs: Called after each epoch; a fit that goes on from a checkpoint first gives those
             that were over by then, so that whoever listens has them all, once and in order.
         stopping: Asked before each step; on True the state is kept and ``StoppedError`` raised.
+        ranks: The processes that share out each batch; all have the same items. What is reported
+            of a step's terms is then this one's part of them.
 
     """
 
     device: torch.device
     checkpoint: Path | None = None
+    checkpoint_every: float = CHECKPOINT_SECONDS
     resume: bool = False
     report: Callable[[Progress], None] = lambda _: None
     epochs: Callable[[Epoch], None] = lambda _: None
     stopping: Callable[[], bool] = lambda: False
+    ranks: Ranks = ALONE
 
 
 def climb(
@@ -160,39 +166,56 @@ def climb(
         lr=optimisation.learning_rate,
         fused=True,
     )
-    position = Position(identity)
-    if run.resume and run.checkpoint is not None and run.checkpoint.is_file():
-        position = load_checkpoint(run.checkpoint, identity, state, optimizer)
+    position = _where_it_stands(run, identity, state, optimizer)
+    keeper = Keeper(
+        run.checkpoint if run.ranks.first else None, run.checkpoint_every, state, optimizer
+    )
     labels = items.labels.to(run.device)
-    steps = len(list(batches(items.labels, optimisation, seed, epoch=0)))
-    total, saved_at = optimisation.epochs * steps, time.monotonic()
-    step_up = TrainingStep(learner.objective, optimizer, steps=total)
+    each = list(batches(items.labels, optimisation, seed, epoch=0))
+    steps, sizes = len(each), [len(rows) for rows in each[0]]
+    total = optimisation.epochs * steps
+    step_up = TrainingStep(
+        run.ranks.shared(learner.objective, *sizes), optimizer, steps=total, ranks=run.ranks
+    )
     history = [dict(losses) for losses in position.history]
     for number, losses in enumerate(history):
         run.epochs(Epoch(number + 1, losses))
-    sums = _Sums(position.sums, run.device)
+    sums = _Sums(position.sums, run)
     for epoch in range(position.epoch, optimisation.epochs):
         first = position.step if epoch == position.epoch else 0
         for step, rows in enumerate(batches(items.labels, optimisation, seed, epoch)):
             if step < first:
                 continue
-            late = time.monotonic() - saved_at > _CHECKPOINT_SECONDS
-            if (stop := run.stopping()) or late:
-                at = Position(identity, epoch, step, history, sums.read())
-                _keep(run, at, state, optimizer)
-                saved_at = time.monotonic()
+            stop, late = run.ranks.anywhere([run.stopping(), keeper.due()])
+            if stop or late:
+                keeper.keep(Position(identity, epoch, step, history, sums.read()))
             if stop:
                 raise StoppedError(_what_is_kept(run))
             rate = learning_rate(optimisation, epoch * steps + step, total)
             optimizer.param_groups[0]['lr'] = rate
-            terms = step_up(*_batch(items, labels, rows))
+            terms = step_up(*_batch(items, labels, rows, run.ranks))
             sums.add(terms)
             run.report(Progress(epoch * steps + step + 1, total, terms, step + 1 == steps))
         history.append({name: value / steps for name, value in sums.read().items()})
-        sums = _Sums({}, run.device)
+        sums = _Sums({}, run)
         run.epochs(Epoch(epoch + 1, history[-1]))
     # What comes after the fit may be interrupted, too.
-    _keep(run, Position(identity, optimisation.epochs, history=history), state, optimizer)
+    keeper.keep(Position(identity, optimisation.epochs, history=history))
+
+
+def _where_it_stands(
+    run: Run, identity: str, state: nn.Module, optimizer: torch.optim.Adam
+) -> Position:
+    """Take up the checkpoint, if it is to be, the same one in all processes."""
+    position = Position(identity)
+    if run.resume and run.checkpoint is not None and run.checkpoint.is_file():
+        position = load_checkpoint(run.checkpoint, identity, state, optimizer)
+    if not run.ranks.agree(int(identity[:12], 16), position.epoch, position.step):
+        raise TrainingError(
+            f'{run.checkpoint}: the processes do not find the same recordings, labels, settings '
+            'and checkpoint; put all on storage that every machine sees'
+        )
+    return position
 
 
 def batches(
@@ -229,9 +252,10 @@ def learning_rate(optimisation: Optimisation, done: int, total: int) -> float:
 class _Sums:
     """Adds up an epoch's losses where they are, so that no step waits for them to be read."""
 
-    def __init__(self, sums: Mapping[str, float], device: torch.device) -> None:
-        self._names = list(sums)
-        self._values = torch.tensor(list(sums.values()), dtype=torch.float64, device=device)
+    def __init__(self, sums: Mapping[str, float], run: Run) -> None:
+        self._names, self._ranks = list(sums), run.ranks
+        before = list(sums.values()) if run.ranks.first else [0.0] * len(sums)
+        self._values = torch.tensor(before, dtype=torch.float64, device=run.device)
 
     def add(self, terms: Mapping[str, Tensor]) -> None:
         if not self._names:
@@ -240,14 +264,25 @@ class _Sums:
         self._values += torch.stack([terms[name] for name in self._names])
 
     def read(self) -> dict[str, float]:
-        return dict(zip(self._names, self._values.tolist(), strict=True))
+        whole = self._ranks.sum(self._values.clone())
+        return dict(zip(self._names, whole.tolist(), strict=True))
 
 
-def _batch(items: Items, labels: Tensor, rows: tuple[Tensor, Tensor]) -> tuple[Batch, ...]:
-    """Give the objective's arguments."""
-    labelled, unlabelled = (part.to(labels.device) for part in rows)
-    batch = items.draw(labelled), labels[labelled], items.draw(unlabelled)
-    return batch if items.guess is None else (*batch, items.guess(unlabelled))
+def _batch(
+    items: Items, labels: Tensor, rows: tuple[Tensor, Tensor], ranks: Ranks
+) -> tuple[Batch, ...]:
+    """Give the objective's arguments: of the whole batch, or of this process's part of it."""
+    labelled, unlabelled = (
+        _part(items.draw(of_all), of_all, ranks)  # drawn whole: random states stay the same
+        for of_all in (each.to(labels.device) for each in rows)
+    )
+    own = [each[ranks.slice(len(each))].to(labels.device) for each in rows]
+    batch = labelled, labels[own[0]], unlabelled
+    return batch if items.guess is None else (*batch, items.guess(own[1]))
+
+
+def _part(drawn: Mapping[str, Tensor], rows: Tensor, ranks: Ranks) -> Mapping[str, Tensor]:
+    return {name: values[ranks.slice(len(rows))] for name, values in drawn.items()}
 
 
 def _stream(rows: Tensor, length: int, generator: torch.Generator) -> Tensor:
@@ -257,11 +292,6 @@ def _stream(rows: Tensor, length: int, generator: torch.Generator) -> Tensor:
     passes = math.ceil(length / len(rows))
     orders = [torch.randperm(len(rows), generator=generator) for _ in range(passes)]
     return rows[torch.cat(orders)[:length]]
-
-
-def _keep(run: Run, position: Position, state: nn.Module, optimizer: torch.optim.Adam) -> None:
-    if run.checkpoint is not None:
-        save_checkpoint(run.checkpoint, position, state, optimizer)
 
 
 def _what_is_kept(run: Run) -> str:

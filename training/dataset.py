@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,10 +24,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mm_perception.engines.candidates import processors
-from mm_perception.errors import TrainingError
+from mm_perception.errors import RecordingError, TrainingError
+from mm_perception.manifest import brief
 from mm_perception.observation import Modality, Observation
 from mm_perception.pipeline import Pipeline
 from training.climb import UNLABELLED
+from training.distributed import ALONE, Ranks, local_size
+from training.durable import replacing
 from training.fit import TrainingData
 from training.prefetch import START, read_ahead
 from training.reading import THUMBNAIL, Batch, Reading
@@ -158,6 +160,7 @@ class Extractor:
         cache: Path,
         every: int,
         on_batch: Callable[[int], None] = lambda _: None,
+        ranks: Ranks = ALONE,
     ) -> None:
         """Prepare.
 
@@ -166,12 +169,14 @@ class Extractor:
             cache: The folder that keeps them.
             every: Take every n-th observation.
             on_batch: Told how many observations were just done.
+            ranks: The processes that share out what is to be computed.
 
         """
         self.pipeline = pipeline
         self.cache = cache
         self.every = every
         self.on_batch = on_batch
+        self.ranks = ranks
         self.readers, self.patience = _readers(pipeline.device), START
         self.computed = self.reused = self.skipped = 0
         self._path = pipeline.pinned.model_dump(mode='json')
@@ -184,20 +189,49 @@ class Extractor:
             TrainingError: The cache cannot be written.
 
         """
-        files = [self.cache / f'{self._key(source)}.safetensors' for source in sources]
+        keys = [self._key(source) for source in sources]
+        files = [self.cache / f'{key}.safetensors' for key in keys]
         found: dict[int, Rows] = {}
         for number, (source, file) in enumerate(zip(sources, files, strict=True)):
             if (kept := _read(file, source.name)) is not None:
                 found[number] = kept
-                self.reused += len(kept)
-                self.on_batch(len(kept))
-        missing = [number for number in range(len(sources)) if number not in found]
-        for place, rows in self._compute([sources[number] for number in missing]):
-            number = missing[place]
+        lacking = self.ranks.anywhere(number not in found for number in range(len(sources)))
+        missing = [number for number, lacks in enumerate(lacking) if lacks]
+        kept_before = [rows for number, rows in found.items() if number not in missing]
+        self.reused = sum(map(len, kept_before))
+        self.on_batch(self.reused)
+        own = self.ranks.share(missing)
+        for place, rows in self._compute([sources[number] for number in own]):
+            number = own[place]
+            if self._key(sources[number]) != keys[number]:
+                raise RecordingError(f'{rows.recording}: it was changed while it was read')
             self.computed += len(rows)
             _write(files[number], rows)
             found[number] = rows
+        self._gather(sources, files, missing, found)
         return [found[number] for number in range(len(sources))]
+
+    def _gather(
+        self,
+        sources: Sequence[Source],
+        files: Sequence[Path],
+        missing: Sequence[int],
+        found: dict[int, Rows],
+    ) -> None:
+        """Wait for the other processes, and read what they have computed."""
+        if self.ranks.size == 1 or not missing:
+            return
+        [self.skipped] = self.ranks.sum(torch.tensor([self.skipped])).tolist()
+        for number in sorted(set(missing) - set(self.ranks.share(missing))):
+            rows = _read(files[number], sources[number].name)
+            if rows is None:
+                raise TrainingError(
+                    f'{files[number]}: another process has written it, and this one does not see '
+                    'it; give --cache a folder on storage that every machine sees'
+                )
+            self.computed += len(rows)
+            self.on_batch(len(rows))
+            found[number] = rows
 
     def _key(self, source: Source) -> str:
         depends = [_FORMAT, self.every, self._path, source.identity()]
@@ -281,7 +315,7 @@ def _tensor(memory: bytearray, dtype: torch.dtype, *shape: int) -> Tensor:
 def _readers(device: torch.device) -> int:
     """Count the processors that computing leaves free."""
     taken = torch.get_num_threads() if device.type == 'cpu' else 1
-    return max(min(processors() - taken, _MOST_READERS), 0)
+    return max(min(processors() // local_size() - taken, _MOST_READERS), 0)
 
 
 def _read(file: Path, recording: str) -> Rows | None:
@@ -303,10 +337,11 @@ def _write(file: Path, rows: Rows) -> None:
     tensors = {'times': rows.times}
     tensors |= {f'f.{name}': values for name, values in rows.features.items()}
     tensors |= {f't.{name}': images for name, images in rows.thumbnails.items()}
-    partial = file.with_name(f'{file.name}.{os.getpid()}')
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, partial)
-        os.replace(partial, file)  # noqa: PTH105 - the atomic call, by its name
+        with replacing(file) as partial:
+            save_file(tensors, partial)
     except (OSError, SafetensorError) as error:
-        raise TrainingError(f'{file}: the features cannot be kept: {error}') from error
+        raise TrainingError(
+            f'{file}: the features cannot be kept: {brief(error)}; those of the recordings before '
+            'are'
+        ) from error

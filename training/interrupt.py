@@ -1,6 +1,9 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ctrl-C asks a long computation to stop at its next safe point; a second one stops it at once."""
+"""Ctrl-C asks a long computation to stop at its next safe point; a second one stops it at once.
+
+So does SIGTERM, which batch systems send some time before they kill.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ class StoppedError(Exception):
 
 @contextmanager
 def stoppable() -> Iterator[Callable[[], bool]]:
-    """Turn the first SIGINT within the block into an answer.
+    """Turn the first SIGINT and the first SIGTERM within the block into an answer.
 
     Yields:
         A function that says whether to stop.
@@ -24,13 +27,16 @@ def stoppable() -> Iterator[Callable[[], bool]]:
     """
     asked = False
 
-    def ask(_signal: int, _frame: FrameType | None) -> None:
+    def ask(number: int, _frame: FrameType | None) -> None:
         nonlocal asked
         asked = True
-        signal.signal(signal.SIGINT, previous)
+        signal.signal(
+            number, previous[signal.Signals(number)]
+        )  # the other one may come along with this
 
-    previous = signal.signal(signal.SIGINT, ask)
+    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: asked
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -11,27 +11,25 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import torch
-import yaml
 from rich.console import Console
-from safetensors.torch import save_file
 
 from mm_perception.bundle import Bundle, Head, save_bundle
-from mm_perception.errors import LabelError, SettingsError, TrainingError
-from mm_perception.features import read_weights, sha256_of
+from mm_perception.errors import LabelError, TrainingError
 from mm_perception.pipeline import Pipeline, PipelineSettings
-from training.climb import UNLABELLED, Run
+from training.climb import CHECKPOINT_SECONDS, UNLABELLED, Run
 from training.dataset import Dataset, Extractor, load_dataset
+from training.distributed import ALONE, Ranks, started_again
 from training.evaluate import Scores, evaluate
 from training.fit import TrainingData, check_labels, fit
 from training.interrupt import stoppable
 from training.material import Material, held_out_at_random, set_aside, split
+from training.output import Output, Stand
 from training.progress import progress_bars
 from training.recipe import Recipe
 from training.report import write_report
 from training.summary import About, make_report, random_weights, version, versions
 from training.trust import Findings, gather, learn_trust
-
-BUNDLE, CHECKPOINT, RECIPE = 'bundle', 'checkpoint.safetensors', 'recipe.yaml'
+from training.weights import without_pickle
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,10 @@ class Setting:
         device: Where to compute.
         cache: The folder that keeps features.
         backbone_weights: The backbones' weights file, where the recipe asks for one.
-        resume: Go on from the checkpoint in the output folder.
+        resume: Go on with what was begun in the output folder, however far that had come.
         overwrite: Replace what an earlier session left there.
+        checkpoint_every: See ``Run``.
+        ranks: The processes that train together; each has a setting of its own.
         console: Where it speaks.
 
     """
@@ -55,6 +55,8 @@ class Setting:
     backbone_weights: Path | None = None
     resume: bool = False
     overwrite: bool = False
+    checkpoint_every: float = CHECKPOINT_SECONDS
+    ranks: Ranks = ALONE
     console: Console = field(default_factory=Console)
 
 
@@ -65,7 +67,7 @@ class Outcome:
     Attributes:
         bundle: The bundle's folder.
         report: The report's file.
-        scores: By mode, on the held-out recordings.
+        scores: By mode, on the held-out recordings; none of a session that had ended before.
         trust: What is unknown, and what held-out recordings say of that; None of a model that
             cannot tell.
 
@@ -99,8 +101,25 @@ def run_session(
         StoppedError: Ctrl-C; the checkpoint is in the output folder.
 
     """
+    setting = replace(setting, resume=setting.resume or started_again())
+    output = Output(setting.output, setting.resume, setting.overwrite, setting.ranks)
+    with output.claimed(recipe) as stand:
+        if stand is not Stand.BEGINNING:
+            setting.console.print(f'{setting.output}: {stand.value}', soft_wrap=True)
+        if stand is Stand.FINISHED:
+            return Outcome(output.bundle, output.report, {}, None)
+        return _train(recipe, setting, material, held_out, leave_out, output)
+
+
+def _train(
+    recipe: Recipe,
+    setting: Setting,
+    material: Material,
+    held_out: Material | frozenset[str] | float,
+    leave_out: frozenset[str],
+    output: Output,
+) -> Outcome:
     started = time.monotonic()
-    _claim(setting)
     setting = _with_safe_weights(setting)
     pipeline = load_pipeline(recipe.pipeline, setting.backbone_weights, setting)
     train, test = _datasets(recipe, setting, pipeline, material, held_out)
@@ -108,14 +127,15 @@ def run_session(
     data = _thin_out(train.training_data(train.classes()), recipe.labelled_fraction, recipe.seed)
     check_labels(data)
     _describe(setting.console, data, train, test)
-    head = _fit(data, recipe, setting, 'fit', setting.output / CHECKPOINT)
+    head = _fit(data, recipe, setting, 'fit', output.checkpoint)
     scores = score(head, test, data.classes, setting)
     trust = learn_trust(head, data, test, recipe.trust, setting.device)
     efficiency = _efficiency(data, recipe, setting, test, scores)
-    bundle = setting.output / BUNDLE
-    _save(bundle, head, data, pipeline, scores, trust, setting)
-    recipe_text = yaml.safe_dump(recipe.model_dump(mode='json'), sort_keys=False)
-    (setting.output / RECIPE).write_text(recipe_text, encoding='utf-8')
+    if not setting.ranks.first:
+        return Outcome(output.bundle, output.report, scores, trust)
+    # Whenever this is killed, the checkpoint is still there to do it again.
+    _save(output.bundle, head, data, pipeline, scores, trust, setting)
+    recipe_text = output.write_recipe(recipe)
     facts = _facts(recipe_text, data, train, pipeline, setting, time.monotonic() - started)
     counts = Counter(data.labels[data.labels != UNLABELLED].tolist())
     about = About(
@@ -127,8 +147,8 @@ def run_session(
         trust=trust,
     )
     report = write_report(setting.output, make_report(about, data.classes, scores, test))
-    (setting.output / CHECKPOINT).unlink(missing_ok=True)
-    return Outcome(bundle, report, scores, trust)
+    output.checkpoint.unlink(missing_ok=True)
+    return Outcome(output.bundle, report, scores, trust)
 
 
 def evaluate_bundle(
@@ -199,40 +219,11 @@ def score(
     return evaluate(head, features, data.labels[known], setting.device)
 
 
-def _claim(setting: Setting) -> None:
-    """Refuse an output folder that holds an earlier session's work."""
-    existing = setting.output / BUNDLE
-    if existing.exists() and not setting.overwrite:
-        raise SettingsError(
-            f'{existing}: exists; choose another --output, or give --overwrite to replace it'
-        )
-    checkpoint = setting.output / CHECKPOINT
-    if checkpoint.exists() and not setting.resume and not setting.overwrite:
-        raise SettingsError(
-            f'{checkpoint}: a session was stopped here; give --resume to go on with it, '
-            'or --overwrite to start anew'
-        )
-    if setting.resume and not checkpoint.exists():
-        raise SettingsError(f'{checkpoint}: nothing to resume; leave --resume out')
-    try:
-        setting.output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f'{setting.output}: cannot be made: {error.strerror}') from error
-
-
 def _with_safe_weights(setting: Setting) -> Setting:
     """Turn a ``.pth`` of the user's into safetensors: bundles hold no pickle."""
     given = setting.backbone_weights
-    if given is None or given.suffix == '.safetensors':
-        return setting
-    tensors = {name: value.contiguous() for name, value in read_weights(given).items()}
-    converted = setting.cache.parent / 'weights' / f'{sha256_of(given)}.safetensors'
-    if not converted.is_file():
-        converted.parent.mkdir(parents=True, exist_ok=True)
-        partial = converted.with_suffix('.partial')
-        save_file(tensors, partial)
-        partial.replace(converted)
-    return replace(setting, backbone_weights=converted)
+    safe = given and without_pickle(given, setting.cache.parent / 'weights')
+    return replace(setting, backbone_weights=safe)
 
 
 def _datasets(
@@ -267,7 +258,11 @@ def _extracted(material: Material, pipeline: Pipeline, every: int, setting: Sett
     with progress_bars(setting.console) as progress:
         task = progress.add_task('features', total=None)
         extractor = Extractor(
-            pipeline, setting.cache, every, lambda done: progress.advance(task, done)
+            pipeline,
+            setting.cache,
+            every,
+            lambda done: progress.advance(task, done),
+            setting.ranks,
         )
         dataset = load_dataset(material.sources, material.label_of, extractor)
         total = extractor.computed + extractor.reused
@@ -301,10 +296,14 @@ def _fit(
         task = progress.add_task(name, total=None)
         if checkpoint is not None:
             setting.console.print(f'Ctrl-C stops the fit and keeps {checkpoint}')
+            if setting.ranks.first and not setting.resume:
+                checkpoint.unlink(missing_ok=True)  # an earlier session's, to be overwritten
         run = Run(
             setting.device,
             checkpoint,
+            checkpoint_every=setting.checkpoint_every,
             resume=setting.resume,
+            ranks=setting.ranks,
             report=lambda p: progress.update(task, total=p.total, completed=p.done),
             stopping=stopping,
         )

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from mm_perception.models import Objective
+from training.distributed import ALONE, Ranks
 
 Batch: TypeAlias = 'Mapping[str, Tensor] | Tensor'
 Compiling: TypeAlias = Literal['auto', 'on', 'off']
@@ -48,6 +49,7 @@ class TrainingStep:
         optimizer: torch.optim.Optimizer,
         compiling: Compiling = 'auto',
         steps: int = 0,
+        ranks: Ranks = ALONE,
     ) -> None:
         """Take what to climb, and how.
 
@@ -56,13 +58,16 @@ class TrainingStep:
             optimizer: Of the model's parameters.
             compiling: Whether to compile; ``auto`` does where ``steps`` are at least ``LONG``.
             steps: Of the whole run.
+            ranks: The processes of which each has a part of every batch; ``auto`` compiles only
+                where there is one.
 
         """
         self._objective = objective
         self._optimizer = optimizer
+        self._ranks = ranks
         self._compiled: Callable[..., Objective] | None = None
         self._shapes: list[torch.Size] | None = None
-        if compiling == 'on' or (compiling == 'auto' and steps >= LONG):
+        if compiling == 'on' or (compiling == 'auto' and steps >= LONG and ranks.size == 1):
             parameter = optimizer.param_groups[0]['params'][0]
             self._compiled = torch.compile(
                 objective,
@@ -106,6 +111,7 @@ class TrainingStep:
         loss, terms = objective(*batch)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+        self._ranks.sum_gradients(self._optimizer.param_groups[0]['params'])
         self._optimizer.step()
         return {'loss': loss.detach(), **terms}
 

@@ -26,6 +26,7 @@ from mm_perception.models.distributions import (
     categorical,
     gaussian,
 )
+from mm_perception.models.sharing import shared, total
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,38 @@ class BatchNorm(nn.BatchNorm1d):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalise [B, D]."""
+        if self.training and shared():
+            return self._by_all(inputs)
         if not self.training or (self.population is None and len(inputs) > 1):
             return super().forward(inputs)
         mean, variance = self.running_mean, self.running_var
         if self.population is not None and self.population > 1:
             variance, mean = torch.var_mean(inputs[: self.population], 0, correction=0)
         return functional.batch_norm(inputs, mean, variance, self.weight, self.bias, eps=self.eps)
+
+    def _by_all(self, inputs: Tensor) -> Tensor:
+        """Normalise by the rows of all processes that share the batch."""
+        rows = inputs if self.population is None else inputs[: self.population]
+        assert self.running_mean is not None  # the default, as in every layer  # noqa: S101
+        about = self.running_mean.clone()  # near the mean, so that squares lose no digits
+        apart = rows - about
+        sums = torch.cat([apart.sum(0), apart.square().sum(0), rows.new_tensor([len(rows)])])
+        *moments, number = total(sums).tensor_split([rows.shape[1], 2 * rows.shape[1]])
+        shift, square = (each / number for each in moments)
+        mean, variance = about + shift, square - shift.square()
+        if self.population is None:
+            self._follow(mean.detach(), (variance * number / (number - 1)).detach())
+        return (inputs - mean) * (variance + self.eps).rsqrt() * self.weight + self.bias
+
+    @torch.no_grad()
+    def _follow(self, mean: Tensor, variance: Tensor) -> None:
+        """Move the running statistics, as torch does."""
+        assert self.momentum is not None  # the default, as in every layer here  # noqa: S101
+        for running, now in ((self.running_mean, mean), (self.running_var, variance)):
+            assert running is not None  # likewise  # noqa: S101
+            running.lerp_(now, self.momentum)
+        assert self.num_batches_tracked is not None  # likewise  # noqa: S101
+        self.num_batches_tracked += 1
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mm_perception.models.sharing import count, shared
+
 
 class Objective(NamedTuple):
     """One step's value.
@@ -67,8 +69,12 @@ def stacked(
 
 
 def mean(rows: Tensor) -> Tensor:
-    """Mean of [B], and 0 of an empty batch."""
-    return rows.sum() / max(len(rows), 1)
+    """Mean of [B], and 0 of an empty batch.
+
+    Where several processes share the batch, it is this one's part of the mean over all their rows:
+    the parts add up to it.
+    """
+    return rows.sum() / (count(rows) if shared() else max(len(rows), 1))
 
 
 def weighed(L: Tensor, U: Tensor, log_q_y: Tensor, alpha: float) -> Objective:

@@ -8,44 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from fits import CPU, WIDTHS, data, recipe
 from safetensors.torch import save_file
 
 from mm_perception.bundle import Head
 from mm_perception.errors import TrainingError
 from training.checkpoint import load_checkpoint
-from training.climb import UNLABELLED, Epoch, Progress, Run
+from training.climb import Epoch, Progress, Run
 from training.fit import TrainingData, fit
 from training.interrupt import StoppedError
-from training.recipe import Optimisation, Recipe
-
-CPU = torch.device('cpu')
-WIDTHS = {'hidden': 16, 'a': 8, 'z': 4}
-CLASSES = ('bowl', 'cap', 'mug')
-
-
-def data(count: int = 60, labelled: int = 12, seed: int = 0) -> TrainingData:
-    """Features around one centre a class, in two modalities."""
-    generator = torch.Generator().manual_seed(seed)
-    truth = torch.arange(count) % len(CLASSES)
-    features = {
-        name: torch.relu(
-            torch.rand(len(CLASSES), size, generator=torch.Generator().manual_seed(size))[truth] * 4
-            + 0.3 * torch.randn(count, size, generator=generator)
-        )
-        for name, size in (('rgb', 20), ('depth', 12))
-    }
-    labels = torch.full((count,), UNLABELLED)
-    labels[:labelled] = truth[:labelled]
-    return TrainingData(features, labels, CLASSES)
-
-
-def recipe(**changes: object) -> Recipe:
-    return Recipe(
-        model={'widths': WIDTHS},
-        optimisation=Optimisation(
-            **{'epochs': 3, 'batch_size': 16, 'learning_rate': 1e-3, **changes}
-        ),
-    )
 
 
 def weights(head: Head) -> dict[str, torch.Tensor]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mm_perception.errors import RecordingError
 from mm_perception.observation import Observation
 from training.recordings.bags import Recording
 from training.recordings.washington import Crop, find_crops, thinned
@@ -86,5 +87,11 @@ def washington_sources(root: Path) -> list[InstanceSource]:
 
 
 def _identity(files: Iterable[Path]) -> list[tuple[str, int, int]]:
-    stats = ((str(path.resolve()), path.stat()) for path in files)
+    try:
+        stats = [(str(path.resolve()), path.stat()) for path in files]
+    except OSError as error:
+        raise RecordingError(
+            f'{error.filename}: gone since the recordings were listed ({error.strerror}); put it '
+            'back, or leave it out'
+        ) from error
     return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
