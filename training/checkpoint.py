@@ -64,13 +64,14 @@ def save_checkpoint(
     tensors['random.cpu'] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors['random.cuda'] = torch.cuda.get_rng_state()
-    before = 'the one before is kept' if path.is_file() else 'there was none before'
+    before = 'goes on from the one before' if path.is_file() else 'begins this fit anew'
     try:
         with replacing(path) as partial:
             save_file(tensors, partial, {'position': json.dumps(asdict(position))})
     except (OSError, SafetensorError) as error:
         raise TrainingError(
-            f'{path}: the checkpoint cannot be written: {brief(error)}; {before}'
+            f'{path}: the checkpoint cannot be written: {brief(error)}; make room, and --resume '
+            f'{before}'
         ) from error
 
 

@@ -204,7 +204,10 @@ class Extractor:
         for place, rows in self._compute([sources[number] for number in own]):
             number = own[place]
             if self._key(sources[number]) != keys[number]:
-                raise RecordingError(f'{rows.recording}: it was changed while it was read')
+                raise RecordingError(
+                    f'{rows.recording}: changed while it was read; read it again when nothing '
+                    'writes to it'
+                )
             self.computed += len(rows)
             _write(files[number], rows)
             found[number] = rows
@@ -342,6 +345,6 @@ def _write(file: Path, rows: Rows) -> None:
             save_file(tensors, partial)
     except (OSError, SafetensorError) as error:
         raise TrainingError(
-            f'{file}: the features cannot be kept: {brief(error)}; those of the recordings before '
-            'are'
+            f'{file}: the features cannot be kept: {brief(error)}; make room, and the same command '
+            'goes on: those of earlier recordings are kept'
         ) from error

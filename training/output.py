@@ -133,7 +133,10 @@ class Output:
         return Stand.NOTHING_YET if self.resume else Stand.BEGINNING
 
     def _tidy(self) -> None:
-        """Remove what a session left that was killed while it wrote its bundle."""
+        """Remove what a session left that was killed while it wrote its bundle or its report."""
+        for left in self.folder.glob('.*.[0-9]*'):
+            if left.is_file():
+                left.unlink()
         for left in self.folder.glob(f'.{BUNDLE}.*'):
             if left.suffix == '.old' and not self.bundle.exists():
                 left.rename(self.bundle)  # it was killed between taking it away and the new one

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -194,6 +194,66 @@ def test_readers_take_the_processors_that_torch_leaves(
             found[device, processors] = Extractor(pipeline, tmp_path, every=1).readers
     assert [found['cpu', n] for n in (1, 2, 6, 99)] == [0, 0, 4, 16]
     assert [found['cuda', n] for n in (1, 2, 6, 99)] == [0, 1, 5, 16]
+
+
+def taken_away(file: Path) -> None:
+    file.rename(file.with_name('elsewhere'))
+
+
+def cut(file: Path) -> None:
+    with file.open('r+b') as opened:
+        opened.truncate(2000)
+
+
+def added_to(file: Path) -> None:
+    with file.open('ab') as opened:
+        opened.write(bytes(100))
+
+
+@pytest.mark.parametrize(
+    ('kind', 'accident', 'moment'),
+    [
+        ('mcap', taken_away, 'before'),
+        ('sqlite3', cut, 'before'),
+        ('sqlite3', taken_away, 'of the one before'),
+        ('mcap', cut, 'of its own'),
+        *(
+            pytest.param(kind, accident, moment, marks=pytest.mark.long)
+            for kind in ('mcap', 'sqlite3')
+            for accident in (taken_away, cut, added_to)
+            for moment in ('of the one before', 'of its own')
+        ),
+    ],
+)
+def test_bag_that_vanishes_or_changes_is_named_and_the_others_are_kept(
+    pipeline: Pipeline, tmp_path: Path, kind: str, accident: Callable[[Path], None], moment: str
+) -> None:
+    for name, frames in {'a': 1, 'b': 17, 'c': 1}.items():
+        record(tmp_path / 'many' / name, rgbd(frames), kind)
+    bags = [BagSource(found) for found in find_recordings([tmp_path / 'many'])]
+    [file] = bags[1].recording.files
+    whole, stat = file.read_bytes(), file.stat()
+    # Batches are of 16, so that b has two.
+    batches, when = [0], {'before': 0, 'of the one before': 1, 'of its own': 2}[moment]
+
+    def on_batch(count: int) -> None:
+        batches[0] += bool(count)
+        if count and batches[0] == when:
+            accident(file)
+
+    cache = tmp_path / 'cache'
+    if moment == 'before':
+        accident(file)
+    with pytest.raises(RecordingError, match=r'many/b|^b: changed'):
+        Extractor(pipeline, cache, 1, on_batch)(bags)
+    kept = len(list(cache.glob('*'))) if cache.exists() else 0
+    file.unlink(missing_ok=True)
+    file.write_bytes(whole)
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    again = Extractor(pipeline, cache, 1)
+    assert [len(rows) for rows in again(bags)] == [1, 17, 1]
+    assert again.reused == kept
+    assert kept == (moment != 'before' or accident is cut)
 
 
 def test_labels_are_joined_in_the_order_of_the_rows(
