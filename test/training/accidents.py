@@ -36,19 +36,11 @@ from training.cli import main
 
 SMALL = [
     *('--backbone', 'squeezenet1_0', '--backbone-weights', 'random', '--device', 'cpu'),
-    *(
-        '--set',
-        'model.widths={hidden: 16, a: 8, z: 4}',
-    ),
-    *('--holdout', '0.5', '--checkpoint-every', '0'),
+    *('--set', 'model.widths={hidden: 16, a: 8, z: 4}', '--holdout', '0.5'),
+    *('--checkpoint-every', '0'),
 ]
-CHANGES = {
-    'os.mkdir': 0,
-    'os.rename': 0,
-    'os.remove': 0,
-    'os.rmdir': 0,
-    'shutil.rmtree': 0,
-}  # events of Python's audit, and which argument is the path
+CHANGES = {'os.mkdir', 'os.rename', 'os.remove', 'os.rmdir', 'shutil.rmtree'}
+"""Events of Python's audit whose first argument is the path."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,12 @@ def killed_while_it_writes(file: Path) -> None:
     os.waitpid(process, 0)
 
 
+def fail_half_way(file: Path) -> None:
+    with replacing(file) as partial:
+        partial.write_text('half')
+        raise OSError('full')
+
+
 def test_nothing_is_there_before_all_is(tmp_path: Path) -> None:
     file = tmp_path / 'new' / 'file'
     with replacing(file) as partial:
@@ -33,9 +39,8 @@ def test_nothing_is_there_before_all_is(tmp_path: Path) -> None:
 def test_what_fails_changes_nothing_and_leaves_nothing(tmp_path: Path) -> None:
     file = tmp_path / 'file'
     file.write_text('earlier')
-    with pytest.raises(OSError, match='full'), replacing(file) as partial:
-        partial.write_text('half')
-        raise OSError('full')
+    with pytest.raises(OSError, match='full'):
+        fail_half_way(file)
     assert file.read_text() == 'earlier'
     assert list(tmp_path.iterdir()) == [file]
 
