@@ -201,16 +201,17 @@ class Extractor:
         self.reused = sum(map(len, kept_before))
         self.on_batch(self.reused)
         own = self.ranks.share(missing)
-        for place, rows in self._compute([sources[number] for number in own]):
-            number = own[place]
-            if self._key(sources[number]) != keys[number]:
-                raise RecordingError(
-                    f'{rows.recording}: changed while it was read; read it again when nothing '
-                    'writes to it'
-                )
-            self.computed += len(rows)
-            _write(files[number], rows)
-            found[number] = rows
+        with self.ranks.aloud():
+            for place, rows in self._compute([sources[number] for number in own]):
+                number = own[place]
+                if self._key(sources[number]) != keys[number]:
+                    raise RecordingError(
+                        f'{rows.recording}: changed while it was read; read it again when '
+                        'nothing writes to it'
+                    )
+                self.computed += len(rows)
+                _write(files[number], rows)
+                found[number] = rows
         self._gather(sources, files, missing, found)
         return [found[number] for number in range(len(sources))]
 

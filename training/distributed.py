@@ -22,6 +22,7 @@ what it draws has a row for each item as its first dimension; and ``ranks.first`
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -76,6 +77,16 @@ class Ranks:
         each, more = divmod(rows, self.size)
         start = self.rank * each + min(self.rank, more)
         return slice(start, start + each + (self.rank < more))
+
+    @contextmanager
+    def aloud(self) -> Iterator[None]:
+        """Within the block, log what the first process does not see as well."""
+        before = logging.root.manager.disable
+        logging.disable(logging.NOTSET)
+        try:
+            yield
+        finally:
+            logging.disable(before)
 
     def anywhere(self, flags: Iterable[bool]) -> list[bool]:
         """Tell which of some flags is set in any process; each asks about as many."""
@@ -191,6 +202,8 @@ def join() -> Ranks:
                 )
     except (RuntimeError, ValueError, KeyError) as error:
         raise TrainingError(f'torchrun: the processes do not find each other: {error}') from error
+    if rank:
+        logging.disable(logging.WARNING)
     return Ranks(rank, size)
 
 

@@ -34,7 +34,7 @@ def shared_out(folder: Path, cases: list[Case], size: int) -> None:
     """Have processes of their own fit all cases together."""
     folder.mkdir()
     context = get_context('forkserver')
-    context.set_forkserver_preload(['__main__', 'fits'])
+    context.set_forkserver_preload(['training.fit'])  # all that takes time to import
     processes = [
         context.Process(target=fit_all, args=(folder, cases, Ranks(rank, size)))
         for rank in range(size)
