@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,7 +211,7 @@ def _where_it_stands(
     position = Position(identity)
     if run.resume and run.checkpoint is not None and run.checkpoint.is_file():
         position = load_checkpoint(run.checkpoint, identity, state, optimizer)
-    if not run.ranks.agree(int(identity[:12], 16), position.epoch, position.step):
+    if not run.ranks.agree(zlib.crc32(identity.encode()), position.epoch, position.step):
         raise TrainingError(
             f'{run.checkpoint}: the processes do not find the same recordings, labels, settings '
             'and checkpoint; put all on storage that every machine sees'

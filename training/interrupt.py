@@ -30,9 +30,8 @@ def stoppable() -> Iterator[Callable[[], bool]]:
     def ask(number: int, _frame: FrameType | None) -> None:
         nonlocal asked
         asked = True
-        signal.signal(
-            number, previous[signal.Signals(number)]
-        )  # the other one may come along with this
+        # Of this kind alone: a batch system may send both.
+        signal.signal(number, previous[signal.Signals(number)])
 
     previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
