@@ -148,13 +148,17 @@ def _png_header(data: NDArray[np.uint8]) -> _Header:
 
 
 def _has_end(data: bytes) -> bool:
-    """Whether every chunk of a PNG is there; OpenCV makes room for what a chunk announces."""
-    position = len(_PNG)
+    """Whether every chunk of a PNG is there; OpenCV makes room for what a chunk announces.
+
+    Without pixels before it, or with anything in it, the end is none to OpenCV, which reads on.
+    """
+    position, has_pixels = len(_PNG), False
     while position + _PNG_CHUNK.size <= len(data):
         length, name = _PNG_CHUNK.unpack_from(data, position)
         position += _PNG_CHUNK.size + int(length) + _PNG_CRC
+        has_pixels |= name == b'IDAT'
         if name == b'IEND':
-            return position <= len(data)
+            return has_pixels and length == 0 and position <= len(data)
     return False
 
 

@@ -168,6 +168,17 @@ def test_png_chunk_that_announces_more_than_is_there_takes_no_memory() -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10  # KiB
 
 
+@pytest.mark.parametrize(('content', 'has_pixels'), [(b'', False), (bytes(5), True)])
+def test_end_of_a_png_that_is_none_is_refused(content: bytes, has_pixels: bool) -> None:
+    png = encoded('.png', PICTURE)
+    kept = png[: png.index(b'IEND' if has_pixels else b'IDAT') - 4]
+    end = b'IEND' + content
+    ended = kept + struct.pack('>I', len(content)) + end + struct.pack('>I', zlib.crc32(end))
+    # OpenCV reads on behind it, where a chunk announces 2 GB.
+    with pytest.raises(ImageError, match='a truncated PNG'):
+        decode_colour(as_array(ended + struct.pack('>I', 0x78000000) + b'tEXt'))
+
+
 @pytest.mark.parametrize('stream', [bytes(8), bytes(4000), b'\xff' * 4000, b'\x01' * 4000])
 def test_rvl_that_announces_more_than_it_holds_takes_no_memory(stream: bytes) -> None:
     tracemalloc.start()
