@@ -104,6 +104,7 @@ setup(
             'pytest',
             'pytest-benchmark',
             'pytest-timeout',
+            'pytest-xdist',
             'ruff',
             'setuptools>=70.1,<80',
             'types-PyYAML',
