@@ -23,6 +23,7 @@ _ORANGE: Colour = (255, 150, 30)
 _WHITE: Colour = (255, 255, 255)
 _BLACK: Colour = (0, 0, 0)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_FAINT = 64  # of 255: the edge of a letter that is smoothed
 _SMALLEST = 0.3  # text
 _REFERENCE = 480.0  # image height at which text has size 1
 
@@ -123,7 +124,14 @@ def _draw_bars(
 def _write(canvas: Image, text: str, at: tuple[int, int], size: float, colour: Colour) -> None:
     """Write with a dark outline, so that it reads on any picture."""
     size = max(size, _SMALLEST)
-    cv2.putText(canvas, text, at, _FONT, size, _BLACK, 3, cv2.LINE_AA)
+    (width, height), below = cv2.getTextSize(text, _FONT, size, 1)
+    left, top = max(at[0] - 2, 0), max(at[1] - height - 2, 0)
+    around = canvas[top : max(at[1] + below + 2, 0), left : max(at[0] + width + 2, 0)]
+    if around.size:
+        # Not the same text, thicker: in OpenCV 5 thick letters are wider.
+        ink = np.zeros(around.shape[:2], np.uint8)
+        cv2.putText(ink, text, (at[0] - left, at[1] - top), _FONT, size, 255, 1, cv2.LINE_AA)
+        around[cv2.dilate(ink, np.ones((3, 3), np.uint8)) > _FAINT] = _BLACK
     cv2.putText(canvas, text, at, _FONT, size, colour, 1, cv2.LINE_AA)
 
 

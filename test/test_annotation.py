@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -122,3 +123,13 @@ def test_every_object_is_framed_in_the_colour_of_its_own_mode() -> None:
 def test_objects_that_reach_beyond_the_picture_are_drawn_and_nothing_is_where_none_are() -> None:
     annotate([colour()], REGION, said('rgbd'), [seen(1, 0.95, 'rgbd'), seen(2, -0.1, 'rgbd')])
     assert (annotate([colour()], REGION, None, []) == 90).all()
+
+
+def test_the_outline_of_a_text_lies_around_its_letters_and_nowhere_else() -> None:
+    drawn = annotate([colour()], REGION, said('rgb')).astype(int)
+    headline = drawn[4:38, 4:600]  # the bars begin below
+    black = (headline < 40).all(axis=2)
+    ink = (headline[..., 0] > 150) & (headline[..., 2] < 80)  # orange
+    assert min(ink.sum(), black.sum()) > 200
+    near_ink = cv2.dilate(ink.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    assert near_ink[black].all()
