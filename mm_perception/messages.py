@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from builtin_interfaces.msg import Time
@@ -13,13 +12,12 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from std_msgs.msg import Header
 
-from mm_perception.diagnostics import Level, Status
+from mm_perception.diagnostics import Status
 from mm_perception.health import NS
-from mm_perception.observation import UNKNOWN, Modality, Prediction
-from mm_perception.regions import Region, RegionSettings, find_region
+from mm_perception.observation import UNKNOWN, Prediction
+from mm_perception.prediction_status import pixels_of, prediction_statuses
 
 if TYPE_CHECKING:
-    from mm_perception.objects import LabelledObject
     from mm_perception.parameters import Parameter
     from mm_perception.watch import Labelled
 
@@ -46,55 +44,9 @@ def time_of(stamp: int) -> Any:
 
 
 def prediction_message(node: str, labelled: Labelled) -> Any:
-    """Everything about the labels, as a ``DiagnosticArray``; ``node`` is fully qualified.
-
-    It has one status; where objects are sought, one for each of them, the main one first.
-    """
-    if labelled.objects is not None:
-        told = [_object_status(labelled, each) for each in labelled.objects]
-    elif labelled.prediction is not None:
-        told = [_prediction_status(labelled, labelled.prediction)]
-    else:
-        told = []
-    statuses = [_status_message(node, status) for status in told]
+    """Everything about the labels, as a ``DiagnosticArray``; ``node`` is fully qualified."""
+    statuses = [_status_message(node, status) for status in prediction_statuses(labelled)]
     return DiagnosticArray(header=header_of(labelled), status=statuses)
-
-
-def _object_status(labelled: Labelled, each: LabelledObject) -> Status:
-    status = _prediction_status(labelled, each.prediction)
-    where = {
-        'id': str(each.seen.id),
-        'box': ' '.join(map(str, _pixels(labelled, each))),
-        'carried': str(each.seen.carried).lower(),
-    }
-    return replace(status, subject=f'object {each.seen.id}', values={**where, **status.values})
-
-
-def _pixels(labelled: Labelled, each: LabelledObject) -> Region:
-    """Give the box in pixels of the colour image, of depth's if there is no other."""
-    frame = min(labelled.used, key=lambda frame: frame.modality is not Modality.RGB)
-    return find_region(RegionSettings(), frame, each.seen.box)
-
-
-def _prediction_status(labelled: Labelled, prediction: Prediction) -> Status:
-    used = [f for f in labelled.used if prediction.mode in ('rgbd', str(f.modality))]
-    values = {
-        'label': prediction.label,
-        'mode': prediction.mode,
-        'confidence': f'{prediction.confidence:.4f}',
-        **_measured(novelty=prediction.novelty, contradiction=prediction.contradiction),
-        **{f'{frame.modality}_stamp': str(frame.stamp) for frame in used},
-        'latency_ms': f'{labelled.latency:.2f}',
-        'inference_ms': f'{labelled.inference:.2f}',
-        **{f'{stage}_ms': f'{ms:.2f}' for stage, ms in prediction.took.items()},
-        **{f'score/{name}': f'{p:.6f}' for name, p in prediction.probabilities.items()},
-    }
-    level = Level.OK if prediction.mode == 'rgbd' else Level.WARN
-    return Status('prediction', level, prediction.label, values)
-
-
-def _measured(**figures: float | None) -> dict[str, str]:
-    return {name: f'{value:.3f}' for name, value in figures.items() if value is not None}
 
 
 def classification_message(labelled: Labelled) -> Any:
@@ -110,7 +62,7 @@ def objects_message(labelled: Labelled) -> Any:
     detections = []
     for each in labelled.objects or ():
         made = vision.Detection2D(header=header, id=str(each.seen.id))
-        x, y, made.bbox.size_x, made.bbox.size_y = map(float, _pixels(labelled, each))
+        x, y, made.bbox.size_x, made.bbox.size_y = map(float, pixels_of(labelled, each))
         made.bbox.center.position.x = x + made.bbox.size_x / 2
         made.bbox.center.position.y = y + made.bbox.size_y / 2
         for name, score in _scores(each.prediction):

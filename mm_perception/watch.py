@@ -24,7 +24,7 @@ from mm_perception.objects import LabelledObject, ObjectFinder
 from mm_perception.observation import NO_MODE, Frame, Modality, Observation, Prediction
 from mm_perception.pairing import Pairing, PairingSettings
 from mm_perception.registration import Intrinsics, View, misregistration
-from mm_perception.worker import NewestWorker
+from mm_perception.worker import NewestWorker, PromptWorker
 
 if TYPE_CHECKING:
     from mm_perception.classifier import Classifier, ClassifierSettings
@@ -108,6 +108,7 @@ class Watch:
         clock: Callable[[], int],
         said: Callable[[Labelled], None],
         failed: Callable[[Exception], None],
+        live: bool = True,
     ) -> None:
         """Begin to watch, without any memory of the sensors.
 
@@ -120,6 +121,9 @@ class Watch:
             clock: The time in ns, which may stand still or be set back.
             said: Takes every label, at once.
             failed: Told why an observation got no label.
+            live: Whether the images come from the camera itself. Of a recording every observation
+                is labelled at once, on the thread that ``see`` and ``poll`` are called on, and
+                images may have been received in any pace.
 
         """
         self._cameras: dict[Modality, Intrinsics] = {}
@@ -127,7 +131,7 @@ class Watch:
         self._classifier, self._clock, self._said, self._failed = classifier, clock, said, failed
         self._finder = finder  # the worker's alone
         self._objects: tuple[LabelledObject, ...] | None = None  # of the last observation
-        self._sensors = {m: SensorHealth(m, health) for m in classifier.modalities}
+        self._sensors = {m: SensorHealth(m, health, live=live) for m in classifier.modalities}
         self._well = list(self._sensors.values())  # as ``poll`` found them
         self._pairing = Pairing(pairing, self._sensors)
         self._arrivals: WeakKeyDictionary[Frame, tuple[int, float]] = WeakKeyDictionary()
@@ -138,7 +142,12 @@ class Watch:
         self._took: deque[tuple[float, float]] = deque(maxlen=_RECENT)
         self._predicted: deque[Prediction] = deque(maxlen=diagnostics.TRUST_WINDOW)
         classifier.settings = labelling or classifier.settings
-        self._worker = NewestWorker(self._label, self._on_fault, 'inference')
+        self._live = live
+        self._worker: NewestWorker[_Job] | PromptWorker[_Job] = (
+            NewestWorker(self._label, self._on_fault, 'inference')
+            if live
+            else PromptWorker(self._label, self._on_fault)
+        )
 
     def see(self, modality: Modality, message: Any) -> None:
         """Take an image message that has just arrived.
@@ -270,7 +279,7 @@ class Watch:
     def _label(self, job: _Job) -> None:
         """Label an observation and say so; the worker's thread runs this."""
         started = time.monotonic()
-        observation = job.fresh(self._clock())
+        observation = job.fresh(self._clock()) if self._live else job.observation
         if observation is None:
             return  # it waited too long behind another
         try:
@@ -304,7 +313,7 @@ class Watch:
         return (objects[0].prediction if objects else None), objects
 
     def _is_trusted(self, modality: Modality) -> bool:
-        return self._clock() <= self._deadlines[modality]
+        return not self._live or self._clock() <= self._deadlines[modality]
 
     def _on_fault(self, error: Exception) -> None:
         self.fault = error

@@ -86,3 +86,30 @@ class NewestWorker(Generic[Item]):
         with self._condition:
             self._condition.wait_for(lambda: self._waiting or self._closed)
             return None if self._closed else (self._waiting.pop(),)
+
+
+class PromptWorker(Generic[Item]):
+    """Works on every item at once, on the thread that hands it over: nothing gives way."""
+
+    replaced = 0
+    """As ``NewestWorker.replaced``."""
+
+    def __init__(self, work: Callable[[Item], None], failed: Callable[[Exception], None]) -> None:
+        """Prepare; see ``NewestWorker``."""
+        self._work = work
+        self._failed = failed
+
+    def submit(self, item: Item) -> None:
+        """Work on an item."""
+        try:
+            self._work(item)
+        except Exception as error:  # noqa: BLE001 - one bad image must not end a whole recording
+            self._failed(error)
+
+    def busy_for(self) -> float:
+        """Seconds that the item in work has taken so far: nobody can ask while there is one."""
+        return 0.0
+
+    def close(self, _timeout: float) -> bool:
+        """Stop; there is nothing to wait for."""
+        return True

@@ -35,7 +35,9 @@ INLETS = {m: Inlet(f'/{m}', IMAGE, [Source('/driver', IMAGE)]) for m in Modality
 class Robot:
     """A watch whose time is the test's, and who hears what it says."""
 
-    def __init__(self, classifier: Classifier, finder: ObjectFinder | None = None) -> None:
+    def __init__(
+        self, classifier: Classifier, finder: ObjectFinder | None = None, *, live: bool = True
+    ) -> None:
         self.now = START
         self.labels: list[Labelled] = []
         self.failures: list[Exception] = []
@@ -50,6 +52,7 @@ class Robot:
             clock=lambda: self.now,
             said=self._hear,
             failed=self.failures.append,
+            live=live,
         )
 
     def _hear(self, labelled: Labelled) -> None:
@@ -431,3 +434,18 @@ def test_empty_table_has_no_label_and_is_no_fault(at_a_table: RobotAtATable) -> 
     assert len(labelled.used) == 2
     assert at_a_table.watch.fault is None
     assert not at_a_table.failures
+
+
+@pytest.mark.parametrize(('live', 'modes'), [(False, ['rgbd'] * 2), (True, [])])
+def test_only_of_a_recording_are_images_paired_that_came_far_apart(
+    classifier: Classifier, live: bool, modes: list[str]
+) -> None:
+    robot = Robot(classifier, live=live)
+    for i in range(2):  # from the third on a slow player would be taken for the reason
+        stamp = START + i * PERIOD
+        for modality in (RGB, DEPTH):
+            robot.now += 2 * NS
+            robot.watch.see(modality, robot.image(modality, stamp))
+    assert robot.watch.close(PATIENCE)  # a recording's labels are there before ``see`` returns
+    pairs = [labelled.prediction.mode for labelled in robot.labels]
+    assert [mode for mode in pairs if mode == 'rgbd'] == modes

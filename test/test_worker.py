@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from mm_perception.worker import NewestWorker
+from mm_perception.worker import NewestWorker, PromptWorker
 
 PATIENCE = 10.0  # seconds; a busy machine is slow, not wrong
 
@@ -133,3 +133,21 @@ def test_closing_drops_what_waits_and_lets_the_work_end(
 def test_closing_an_idle_worker_ends_its_thread(desk: Desk) -> None:
     assert NewestWorker(desk.work, desk.failures.append, 'idle').close(PATIENCE)
     assert not any(thread.name == 'idle' for thread in threading.enumerate())
+
+
+def test_a_prompt_worker_leaves_nothing_out_and_goes_on_after_an_error() -> None:
+    done: list[tuple[int, str]] = []
+    errors: list[Exception] = []
+
+    def work(item: int) -> None:
+        if item == 2:
+            raise ValueError('two')
+        done.append((item, threading.current_thread().name))
+
+    worker = PromptWorker(work, errors.append)
+    for item in range(4):
+        worker.submit(item)
+    here = threading.current_thread().name
+    assert done == [(0, here), (1, here), (3, here)]
+    assert [str(error) for error in errors] == ['two']
+    assert (worker.replaced, worker.busy_for(), worker.close(0.0)) == (0, 0.0, True)

@@ -12,7 +12,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from mm_perception.errors import ImageError, RecordingError, SettingsError
@@ -125,8 +125,8 @@ class Recording:
         sensors = {m: SensorHealth(m, health, live=False) for m in Modality if m in modalities}
         pairing = Pairing(PairingSettings(slop), sensors)
         with open_storage(self.files) as storage:
+            chosen = self.choose_topics(storage, {m: wanted[m] for m in sensors})
             cameras = self._cameras(storage)
-            chosen = self._choose(storage, {m: wanted[m] for m in sensors}, cameras)
             modes: Counter[str] = Counter()
             frames = self._frames(storage, chosen, cameras)
             for received, observation in _replay(frames, pairing):
@@ -155,22 +155,36 @@ class Recording:
         """The names of all topics of these types, sorted."""
         return sorted(name for name, topic in self.topics.items() if topic.msgtype in msgtypes)
 
-    def _choose(
-        self,
-        storage: Storage,
-        wanted: Mapping[Modality, str | None],
-        cameras: Mapping[str, Intrinsics],
-    ) -> dict[str, Modality]:
+    def image_topics(self, storage: Storage) -> list[ImageTopic]:
+        """Describe every topic that holds images.
+
+        Raises:
+            RecordingError: There is none, or its first message cannot be read.
+
+        """
         firsts = _first_messages(storage, self.topics_of(IMAGE, COMPRESSED_IMAGE))
         images = [ImageTopic.of(message.topic, message.read()) for message in firsts]
         if not images:
             raise RecordingError(
                 f'{self.path}: no images; topics: {", ".join(sorted(self.topics)) or "none"}'
             )
+        return images
+
+    def choose_topics(
+        self, storage: Storage, wanted: Mapping[Modality, str | None]
+    ) -> dict[str, Modality]:
+        """Find the topic of each modality that is wanted, by the name given or by itself.
+
+        Raises:
+            RecordingError: One is missing or ambiguous.
+
+        """
+        images = self.image_topics(storage)
         chosen = {m: choose_topic(self.path, images, m, topic) for m, topic in wanted.items()}
         if len({image.name for image in chosen.values()}) < len(chosen):
             raise RecordingError(f'{self.path}: one topic is named for both modalities')
         if len(chosen) == len(Modality):
+            cameras = self._cameras(storage)
             self._warn_of_registration(chosen[Modality.RGB], chosen[Modality.DEPTH], cameras)
         return {image.name: modality for modality, image in chosen.items()}
 
@@ -185,9 +199,22 @@ class Recording:
                 *(self.path, depth.name, rgb.name, reason),
             )
 
+    def camera_info(self, storage: Storage, image_topic: str) -> Any | None:
+        """Give the first CameraInfo of the camera that an image topic is of; None without one.
+
+        Raises:
+            RecordingError: One cannot be read.
+
+        """
+        return camera_of(image_topic, self._camera_infos(storage))
+
     def _cameras(self, storage: Storage) -> dict[str, Intrinsics]:
-        infos = _first_messages(storage, self.topics_of(CAMERA_INFO))
-        return {message.topic: Intrinsics.of(message.read()) for message in infos}
+        infos = self._camera_infos(storage)
+        return {topic: Intrinsics.of(info) for topic, info in infos.items()}
+
+    def _camera_infos(self, storage: Storage) -> dict[str, Any]:
+        firsts = _first_messages(storage, self.topics_of(CAMERA_INFO))
+        return {message.topic: message.read() for message in firsts}
 
     def _frames(
         self,

@@ -52,8 +52,8 @@ _REPAIRS = {
 }
 
 # Only types are read that are the same in every distribution; one store for each format will do.
-_ROS1 = get_typestore(Stores.ROS1_NOETIC)
-_ROS2 = get_typestore(Stores.ROS2_JAZZY)
+ROS1 = get_typestore(Stores.ROS1_NOETIC)
+ROS2 = get_typestore(Stores.ROS2_JAZZY)
 
 
 Reader: TypeAlias = Rosbag1Reader | Rosbag2Reader
@@ -100,8 +100,18 @@ class Received:
         """
         with _reading(self._file):
             if self._ros1:
-                return _ROS1.deserialize_ros1(self._data, self._msgtype)
-            return _ROS2.deserialize_cdr(self._data, self._msgtype)
+                return ROS1.deserialize_ros1(self._data, self._msgtype)
+            return ROS2.deserialize_cdr(self._data, self._msgtype)
+
+    def as_ros2(self) -> bytes | memoryview:
+        """Give the bytes as ROS 2 serialises them: those of a ROS 2 recording, unchanged.
+
+        Raises:
+            RecordingError: The bytes are not a message of the topic's type.
+
+        """
+        with _reading(self._file):
+            return ROS2.ros1_to_cdr(self._data, self._msgtype) if self._ros1 else self._data
 
 
 @dataclass(eq=False)
@@ -132,6 +142,15 @@ class Storage:
         # The parts of a split recording follow one another, so one at a time is read.
         for file, reader in sorted(self._readers, key=lambda part: part[1].start_time):
             yield from self._stream(file, reader, topics)
+
+    def connection(self, topic: str) -> Connection:
+        """Give what the recording says of a topic: type, definition, QoS."""
+        return next(
+            connection
+            for _, reader in self._readers
+            for connection in reader.connections
+            if connection.topic == topic and self._is_of_topic(connection)
+        )
 
     def _stream(self, file: Path, reader: Reader, topics: Collection[str]) -> Iterator[Received]:
         wanted = [

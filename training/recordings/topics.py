@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mm_perception.errors import RecordingError
 from mm_perception.observation import Modality
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mm_perception.registration import Intrinsics
+
+Camera = TypeVar('Camera')
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
@@ -166,7 +168,7 @@ def _without_copies(images: Sequence[ImageTopic]) -> list[ImageTopic]:
     return [image for _, image in best.values()]
 
 
-def camera_of(image_topic: str, cameras: Mapping[str, Intrinsics]) -> Intrinsics | None:
+def camera_of(image_topic: str, cameras: Mapping[str, Camera]) -> Camera | None:
     """The camera whose topic shares the longest part of its name with the image's."""
     shared = {topic: _shared_parts(topic, image_topic) for topic in cameras}
     longest = max(shared.values(), default=0)
