@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,7 +17,7 @@ from rich.console import Console
 from mm_perception.bundle import Bundle, Head, save_bundle
 from mm_perception.errors import LabelError, TrainingError
 from mm_perception.pipeline import Pipeline, PipelineSettings
-from training.climb import CHECKPOINT_SECONDS, UNLABELLED, Run
+from training.climb import CHECKPOINT_SECONDS, UNLABELLED, Epoch, Run
 from training.dataset import Dataset, Extractor, load_dataset
 from training.distributed import ALONE, Ranks, started_again
 from training.evaluate import Scores, evaluate
@@ -45,6 +46,7 @@ class Setting:
         overwrite: Replace what an earlier session left there.
         checkpoint_every: See ``Run``.
         ranks: The processes that train together; each has a setting of its own.
+        epochs: Told of each epoch of the fit with all labels.
         console: Where it speaks.
 
     """
@@ -57,6 +59,7 @@ class Setting:
     overwrite: bool = False
     checkpoint_every: float = CHECKPOINT_SECONDS
     ranks: Ranks = ALONE
+    epochs: Callable[[Epoch], None] = lambda _: None
     console: Console = field(default_factory=Console)
 
 
@@ -127,7 +130,13 @@ def _train(
     data = _thin_out(train.training_data(train.classes()), recipe.labelled_fraction, recipe.seed)
     check_labels(data)
     _describe(setting.console, data, train, test)
-    head = _fit(data, recipe, setting, 'fit', output.checkpoint)
+    history: list[Epoch] = []
+
+    def told(epoch: Epoch) -> None:
+        history.append(epoch)
+        setting.epochs(epoch)
+
+    head = _fit(data, recipe, setting, 'fit', output.checkpoint, told)
     scores = score(head, test, data.classes, setting)
     trust = learn_trust(head, data, test, recipe.trust, setting.device)
     efficiency = _efficiency(data, recipe, setting, test, scores)
@@ -145,8 +154,10 @@ def _train(
         labelled={name: counts[i] for i, name in enumerate(data.classes)},
         efficiency=efficiency,
         trust=trust,
+        history=history,
     )
-    report = write_report(setting.output, make_report(about, data.classes, scores, test))
+    judged = head, setting.device
+    report = write_report(setting.output, make_report(about, data.classes, scores, test, judged))
     output.checkpoint.unlink(missing_ok=True)
     return Outcome(output.bundle, report, scores, trust)
 
@@ -180,7 +191,8 @@ def evaluate_bundle(
             warnings=random_weights(settings),
             trust=trust,
         )
-        report = make_report(about, classes, scores, dataset)
+        judged = bundle.head, setting.device
+        report = make_report(about, classes, scores, dataset, judged)
         setting.console.print(f'report: {write_report(setting.output, report)}')
     return scores, trust
 
@@ -290,7 +302,12 @@ def _thin_out(data: TrainingData, share: float | None, seed: int) -> TrainingDat
 
 
 def _fit(
-    data: TrainingData, recipe: Recipe, setting: Setting, name: str, checkpoint: Path | None
+    data: TrainingData,
+    recipe: Recipe,
+    setting: Setting,
+    name: str,
+    checkpoint: Path | None,
+    epochs: Callable[[Epoch], None] = lambda _: None,
 ) -> Head:
     with progress_bars(setting.console) as progress, stoppable() as stopping:
         task = progress.add_task(name, total=None)
@@ -303,6 +320,7 @@ def _fit(
             checkpoint,
             checkpoint_every=setting.checkpoint_every,
             resume=setting.resume,
+            epochs=epochs,
             ranks=setting.ranks,
             report=lambda p: progress.update(task, total=p.total, completed=p.done),
             stopping=stopping,

@@ -8,16 +8,22 @@ import importlib.metadata
 import platform
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.table import Table
+from torch import Tensor
 
+from mm_perception.bundle import Head
 from mm_perception.pipeline import PipelineSettings
-from training.climb import UNLABELLED
+from training.climb import UNLABELLED, Epoch
 from training.dataset import Dataset
 from training.evaluate import Scores
 from training.report import Report, Samples
+from training.shared_space import shared_space
 from training.trust import Findings, auroc, share_over
 
 
@@ -31,6 +37,7 @@ class About:
     labelled: dict[str, int] = field(default_factory=dict)
     efficiency: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     trust: Findings | None = None
+    history: list[Epoch] = field(default_factory=list)
 
 
 def accuracy_table(scores: dict[str, Scores]) -> Table:
@@ -87,10 +94,24 @@ def _percent(share: float | None) -> str:
 
 
 def make_report(
-    about: About, classes: tuple[str, ...], scores: dict[str, Scores], dataset: Dataset
+    about: About,
+    classes: tuple[str, ...],
+    scores: dict[str, Scores],
+    dataset: Dataset,
+    judged: tuple[Head, torch.device] | None = None,
 ) -> Report:
-    """Gather a report's contents: the pictures and places of the rows that were scored."""
-    known = (dataset.training_data(classes).labels != UNLABELLED).numpy()
+    """Gather a report's contents: the pictures and places of the rows that were scored.
+
+    Args:
+        about: What it says beside the scores.
+        classes: The class names, in the order of the scores' columns.
+        scores: By mode.
+        dataset: The held-out recordings.
+        judged: The model, and where it computes, to show where it sees the frames.
+
+    """
+    data = dataset.training_data(classes)
+    known = (data.labels != UNLABELLED).numpy()
     places = [place for place, row in zip(dataset.places(), known, strict=True) if row]
     return Report(
         title=about.title,
@@ -107,7 +128,13 @@ def make_report(
         warnings=about.warnings,
         labelled=about.labelled,
         trust=about.trust,
+        history=about.history,
+        space=judged and shared_space(judged[0], _rows(data.features, known), judged[1]),
     )
+
+
+def _rows(features: Mapping[str, Tensor], chosen: NDArray[np.bool_]) -> dict[str, Tensor]:
+    return {name: values[torch.from_numpy(chosen)] for name, values in features.items()}
 
 
 def random_weights(settings: PipelineSettings) -> list[str]:

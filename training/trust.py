@@ -127,7 +127,7 @@ def learn_classes(head: Head, data: TrainingData, device: torch.device) -> None:
     head.to(device).eval()
     head.trust = Trust(head.model.settings).to(device)
     for mode, names in modes_of(data.features).items():
-        means, said = _posterior_means(head, _only(data.features, names), device)
+        means, said = posterior_means(head, _only(data.features, names), device)
         labels = torch.where(data.labels == UNLABELLED, said, data.labels)
         head.trust.fit(mode, means, labels.to(device))
     head.cpu().requires_grad_(False)
@@ -196,7 +196,7 @@ def _crossed(known: Mapping[str, Tensor], labels: Tensor) -> dict[str, Tensor]:
     return crossed | {name: known[name][partners][differ] for name in others}
 
 
-def _posterior_means(
+def posterior_means(
     head: Head, features: Mapping[str, Tensor], device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Give the means of q(a|·), [N, A] on the device, and the most probable classes, [N]."""

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from training.climb import Epoch
 from training.evaluate import ZERO_FILL, Scores
+from training.shared_space import SharedSpace
 from training.trust import Findings
 
 
@@ -47,6 +49,8 @@ class Report:
         labelled: Labelled training frames by class; may be empty.
         trust: What is unknown, and what the held-out frames say of that; None of a model that
             cannot tell.
+        history: The losses of each epoch of the fit; may be empty.
+        space: Where the frames lie in the shared representation; None of a model without one.
 
     Raises:
         ValueError: Scores, samples and classes are not of the same frames and classes.
@@ -63,6 +67,8 @@ class Report:
     warnings: Sequence[str] = ()
     labelled: Mapping[str, int] = field(default_factory=dict)
     trust: Findings | None = None
+    history: Sequence[Epoch] = ()
+    space: SharedSpace | None = None
 
     def __post_init__(self) -> None:
         if not self.scores:
@@ -71,6 +77,7 @@ class Report:
         lengths = {
             'times': len(self.samples.times),
             **{f'{name} thumbnails': len(v) for name, v in self.samples.thumbnails.items()},
+            **({} if self.space is None else {'shared space': self.space.frames}),
             **{f'{mode} scores': len(s.truth) for mode, s in self.scores.items()},
         }
         for name, length in lengths.items():

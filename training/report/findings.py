@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,12 +70,57 @@ class ReliabilityBin:
     share: float
 
 
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """The frames on which the three modes agree or differ in one way.
+
+    Attributes:
+        name: Which way: ``all right``, ``depth wrong``, ``rgb wrong``, ``rescued``, ``spoiled`` or
+            ``all wrong``.
+        frames: Their rows, those first on which the mode at fault was surest.
+
+    """
+
+    name: str
+    frames: NDArray[np.int64]
+
+
+def verdicts(modes: Mapping[str, Scores]) -> list[Verdict]:
+    """Say of every frame which eye is right: each frame is in exactly one of the groups.
+
+    Args:
+        modes: Scores of ``rgbd``, ``rgb`` and ``depth``; of others there is nothing to compare.
+
+    Returns:
+        ``all right``; ``depth wrong`` and ``rgb wrong``: that eye alone; ``rescued``: each eye
+        alone is wrong, both together are right; ``spoiled``: both together are wrong though an eye
+        alone is right; ``all wrong``.
+
+    """
+    if set(modes) != {'rgbd', 'rgb', 'depth'}:
+        return []
+    right = {mode: scores.predicted == scores.truth for mode, scores in modes.items()}
+    both, rgb, depth = right['rgbd'], right['rgb'], right['depth']
+    groups = {
+        'all right': ('rgbd', both & rgb & depth),
+        'depth wrong': ('depth', both & rgb & ~depth),
+        'rgb wrong': ('rgb', both & ~rgb & depth),
+        'rescued': ('rgbd', both & ~rgb & ~depth),
+        'spoiled': ('rgbd', ~both & (rgb | depth)),
+        'all wrong': ('rgbd', ~both & ~rgb & ~depth),
+    }
+    return [Verdict(n, _surest(modes[mode], np.flatnonzero(g))) for n, (mode, g) in groups.items()]
+
+
+def mistaken(scores: Scores, pair: Confusion) -> NDArray[np.int64]:
+    """Find the frames of a pair that was mistaken, the most confident first."""
+    of_pair = (scores.truth == pair.truth) & (scores.predicted == pair.predicted)
+    return _surest(scores, np.flatnonzero(of_pair))
+
+
 def misclassified(scores: Scores) -> NDArray[np.int64]:
     """Find the frames with a wrong label, the most confident first, then in their own order."""
-    wrong = np.flatnonzero(scores.predicted != scores.truth)
-    confidence = scores.probabilities.max(axis=1)[wrong]
-    order: NDArray[np.int64] = wrong[np.argsort(-confidence, kind='stable')]
-    return order
+    return _surest(scores, np.flatnonzero(scores.predicted != scores.truth))
 
 
 def by_recording(scores: Scores, recordings: Sequence[str]) -> list[RecordingScore]:
@@ -122,3 +167,10 @@ def reliability(scores: Scores) -> list[ReliabilityBin]:
         for index in np.unique(bins)
         for inside in [bins == index]
     ]
+
+
+def _surest(scores: Scores, frames: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Order frames by confidence, the greatest first."""
+    confidence = scores.probabilities.max(axis=1)[frames]
+    order: NDArray[np.int64] = frames[np.argsort(-confidence, kind='stable')]
+    return order

@@ -3,48 +3,28 @@
 """A report's pictures, as PNG files' bytes.
 
 Figures are drawn without pyplot, so without a display and without state that others share.
-Colours are Okabe and Ito's, which the colour-blind can tell apart; every mode has a marker of its
-own too, for print in grey.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import cv2
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import get_font_names
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from training.evaluate import ZERO_FILL, Scores
 from training.png import png
 from training.report.findings import reliability
+from training.report.style import BLUE, DPI, GREY, LOOKS, STYLE, VERMILION, short
 from training.trust import Findings
 
-DPI = 144
-_BLUE, _VERMILION, _GREEN = '#0072B2', '#D55E00', '#009E73'
-_GREY = '#707070'
-_LOOKS = {'rgbd': (_BLUE, 'o'), 'rgb': (_VERMILION, 's'), 'depth': (_GREEN, '^')}
-# DejaVu Sans comes with matplotlib; class names in other scripts need a font that the machine has.
-_FONTS = ('DejaVu Sans', 'Noto Sans CJK JP', 'IPAexGothic', 'Hiragino Sans', 'Yu Gothic')
-_STYLE: dict[Any, Any] = {
-    'font.family': [name for name in _FONTS if name in get_font_names()],
-    'font.size': 9,
-    'text.parse_math': False,  # a class may be called `$100`
-    'axes.spines.top': False,
-    'axes.spines.right': False,
-    'axes.edgecolor': _GREY,
-    'axes.titlesize': 9,
-    'axes.titlelocation': 'left',
-    'legend.frameon': False,
-}
-_LONGEST_NAME = 28
-_THUMBNAIL = 80  # pixels: what keeps a report under five megabytes whatever was seen
+THUMBNAIL = 80
+"""Pixels at the most: what keeps a report under five megabytes whatever was seen."""
 
 
 def confusion_picture(scores: Scores, classes: Sequence[str]) -> bytes:
@@ -54,13 +34,13 @@ def confusion_picture(scores: Scores, classes: Sequence[str]) -> bytes:
     shares = table / np.maximum(frames, 1)[:, None]
     cell = float(np.clip(3.7 / len(classes), 0.2, 0.37))  # inches
     side = cell * len(classes)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(side, side))
         axes = figure.add_axes((0, 0, 1, 1))
         axes.imshow(_confusion_colours(shares, frames), interpolation='nearest')
         _number_cells(axes, shares, size=min(cell * 72 * 0.42, 9))
         size = min(cell * 72 * 0.62, 9)
-        names = [_short(name) for name in classes]
+        names = [short(name) for name in classes]
         rows = [f'{name}  ({n})' for name, n in zip(names, frames, strict=True)]
         axes.set_yticks(range(len(rows)), rows, fontsize=size)
         axes.set_xticks(range(len(names)), names, fontsize=size, rotation=90)
@@ -78,11 +58,11 @@ def efficiency_picture(points: Sequence[tuple[int, Mapping[str, float]]]) -> byt
     """Draw accuracy over the number of labelled frames, a curve a mode."""
     points = sorted(points, key=lambda point: point[0])
     modes = dict.fromkeys(mode for _, accuracy in points for mode in accuracy)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.6, 3.6))
         axes = figure.add_subplot()
         for mode in modes:
-            colour, marker = _LOOKS.get(mode.removesuffix(f', {ZERO_FILL}'), (_GREY, 'D'))
+            colour, marker = LOOKS.get(mode.removesuffix(f', {ZERO_FILL}'), (GREY, 'D'))
             filled = mode.endswith(ZERO_FILL)
             curve = [(n, accuracy[mode]) for n, accuracy in points if mode in accuracy]
             axes.plot(
@@ -112,7 +92,7 @@ def efficiency_picture(points: Sequence[tuple[int, Mapping[str, float]]]) -> byt
 
 def reliability_picture(scores: Mapping[str, Scores]) -> bytes:
     """Draw for each mode accuracy over confidence, and how many frames are how confident."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(3.1 * len(scores), 3.9))
         grid = figure.subplots(
             2,
@@ -135,11 +115,11 @@ def trust_picture(found: Findings) -> bytes:
     Solid what should stay under it, dotted what should be over it.
     """
     evidence, usual = found.evidence, found.settings
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.4, 3.4))
         left, right = figure.subplots(1, 2, sharey=True)
         for mode, threshold in usual.novelty.items():
-            colour, _ = _LOOKS[mode]
+            colour, _ = LOOKS[mode]
             _draw_shares(left, evidence.known[mode] / threshold, colour, '-', f'{mode}, known')
             _draw_shares(left, evidence.unknown[mode] / threshold, colour, ':', f'{mode}, unknown')
         left.set_title('objects: novelty')
@@ -148,12 +128,14 @@ def trust_picture(found: Findings) -> bytes:
         right.set_title('pairs: contradiction')
         if usual.contradiction is not None:
             good, crossed = (v / usual.contradiction for v in (evidence.agreeing, evidence.crossed))
-            _draw_shares(right, good, _BLUE, '-', 'of one object')
-            _draw_shares(right, crossed, _BLUE, ':', 'of two')
+            _draw_shares(right, good, BLUE, '-', 'of one object')
+            _draw_shares(right, crossed, BLUE, ':', 'of two')
         for axes in (left, right):
-            axes.axvline(1, color=_GREY, linewidth=0.8, linestyle='--')
+            axes.axvline(1, color=GREY, linewidth=0.8, linestyle='--')
             axes.set_xscale('log')
-            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            low, high = axes.get_xlim()
+            subs = (1, 2, 5) if high < 100 * low else (1,)  # else they run into each other
+            axes.xaxis.set_major_locator(LogLocator(subs=subs))
             axes.xaxis.set_major_formatter(lambda x, _: f'{x:g}')
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.set_xlabel('in multiples of the threshold')
@@ -170,9 +152,9 @@ def _draw_shares(axes: Axes, values: NDArray[np.float64], colour: str, line: str
         axes.step(ordered, higher, color=colour, linestyle=line, linewidth=1.4, label=of)
 
 
-def thumbnail_picture(image: NDArray[np.uint8]) -> bytes:
+def thumbnail_picture(image: NDArray[np.uint8], most: int = THUMBNAIL) -> bytes:
     """Encode a thumbnail ([t, t, 3] uint8, R first), made smaller where it is large."""
-    scale = _THUMBNAIL / max(image.shape[:2])
+    scale = most / max(image.shape[:2])
     if scale < 1:
         size = tuple(max(round(n * scale), 1) for n in image.shape[1::-1])
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
@@ -181,11 +163,11 @@ def thumbnail_picture(image: NDArray[np.uint8]) -> bytes:
 
 
 def _draw_reliability(upper: Axes, lower: Axes, mode: str, scores: Scores) -> None:
-    colour, marker = _LOOKS.get(mode, (_GREY, 'D'))
+    colour, marker = LOOKS.get(mode, (GREY, 'D'))
     bins = reliability(scores)
     confidence = [each.confidence for each in bins]
     accuracy = [each.accuracy for each in bins]
-    upper.plot((0, 1), (0, 1), color=_GREY, linewidth=0.8, linestyle='--', zorder=1)
+    upper.plot((0, 1), (0, 1), color=GREY, linewidth=0.8, linestyle='--', zorder=1)
     upper.vlines(confidence, confidence, accuracy, color=colour, linewidth=1, alpha=0.6)
     area = [15 + 160 * each.share for each in bins]
     upper.scatter(
@@ -211,8 +193,8 @@ def _draw_reliability(upper: Axes, lower: Axes, mode: str, scores: Scores) -> No
 
 def _confusion_colours(shares: NDArray[np.float64], frames: NDArray[np.int64]) -> NDArray[np.uint8]:
     """[K, K, 3]: right is blue, wrong is vermilion, darker for more; grey without frames."""
-    hue = np.broadcast_to(_rgb(_VERMILION), (*shares.shape, 3)).copy()
-    hue[np.eye(len(shares), dtype=bool)] = _rgb(_BLUE)
+    hue = np.broadcast_to(_rgb(VERMILION), (*shares.shape, 3)).copy()
+    hue[np.eye(len(shares), dtype=bool)] = _rgb(BLUE)
     colours = 255 - _strength(shares)[..., None] * (255 - hue)
     colours[frames == 0] = 235
     pixels: NDArray[np.uint8] = colours.round().astype(np.uint8)
@@ -254,10 +236,3 @@ def _apart(counts: Sequence[int]) -> list[int]:
         if not chosen or n / chosen[-1] > span**0.06:
             chosen.append(n)
     return chosen
-
-
-def _short(name: str) -> str:
-    """Cut a long name, and spell out what cannot be drawn."""
-    name = name.encode('utf-8', 'backslashreplace').decode('utf-8')
-    name = ' '.join(name.split())
-    return name if len(name) <= _LONGEST_NAME else f'{name[: _LONGEST_NAME - 1]}…'

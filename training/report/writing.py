@@ -7,7 +7,6 @@ from __future__ import annotations
 import base64
 import csv
 import io
-import math
 import os
 import struct
 from collections import Counter
@@ -24,6 +23,7 @@ from markupsafe import Markup
 from mm_perception.errors import TrainingError
 from training.evaluate import Scores
 from training.report.contents import Report
+from training.report.curves_picture import curves_picture
 from training.report.findings import (
     RecordingScore,
     by_class,
@@ -32,17 +32,22 @@ from training.report.findings import (
     misclassified,
 )
 from training.report.pictures import (
-    DPI,
     confusion_picture,
     efficiency_picture,
     reliability_picture,
-    thumbnail_picture,
     trust_picture,
 )
+from training.report.sheets import (
+    WORST,
+    answer,
+    eyes_table,
+    mistaken_pairs,
+    seconds,
+    worst_sheet,
+)
+from training.report.space_pictures import MOST, by_class_picture, by_mode_picture
+from training.report.style import DPI
 from training.trust import auroc, share_over
-
-WORST = 18
-"""How many misclassified frames the sheet shows of a mode; misclassified.csv has them all."""
 
 _TITLES = {'rgbd': 'RGB and depth', 'rgb': 'RGB alone', 'depth': 'Depth alone'}
 _ENCODERS = {'rgb': 'q(a|x)', 'depth': 'q(a|w)'}
@@ -153,7 +158,11 @@ def _html(report: Report) -> str:
         reliability=reliability_picture(report.modes),
         trust=_trust(report),
         efficiency=_efficiency(report),
-        sheets={row.mode: _sheet(report, row) for row in rows},
+        sheets={row.mode: worst_sheet(report, row.mode) for row in rows},
+        mistaken={row.mode: mistaken_pairs(report, row.mode) for row in rows},
+        eyes=eyes_table(report),
+        space=_space(report),
+        curves=curves_picture(report.history) if report.history else None,
         worst=WORST,
     )
 
@@ -194,6 +203,18 @@ def _efficiency(report: Report) -> dict[str, Any] | None:
     }
 
 
+def _space(report: Report) -> dict[str, Any] | None:
+    """Give the maps of the shared representation; None of a model without one."""
+    if report.space is None:
+        return None
+    return {
+        'by_class': by_class_picture(report.space, report.truth, report.classes),
+        'by_mode': by_mode_picture(report.space),
+        'explained': sum(report.space.explained),
+        'drawn': min(report.space.frames, MOST),
+    }
+
+
 def _trust(report: Report) -> dict[str, Any] | None:
     """Give the picture and the figures of what is unknown; None of a model that cannot tell."""
     if report.trust is None:
@@ -223,38 +244,6 @@ def _trust(report: Report) -> dict[str, Any] | None:
     }
 
 
-def _sheet(report: Report, row: _ModeRow) -> list[dict[str, Any]]:
-    """Gather the most confident wrong frames of a mode, and what the other modes said of them."""
-    cards = []
-    for frame in misclassified(row.scores)[:WORST].tolist():
-        images = report.samples.thumbnails
-        others = [
-            {'mode': mode, **_answer(report, scores, frame)}
-            for mode, scores in report.modes.items()
-            if mode != row.mode
-        ]
-        cards.append(
-            {
-                'images': {name: thumbnail_picture(each[frame]) for name, each in images.items()},
-                'truth': report.classes[report.truth[frame]],
-                **_answer(report, row.scores, frame),
-                'others': others,
-                'recording': report.samples.recordings[frame],
-                'time': _seconds(report.samples.times[frame]),
-            }
-        )
-    return cards
-
-
-def _answer(report: Report, scores: Scores, frame: int) -> dict[str, Any]:
-    predicted = int(scores.predicted[frame])
-    return {
-        'predicted': report.classes[predicted],
-        'confidence': float(scores.probabilities[frame, predicted]),
-        'right': predicted == int(report.truth[frame]),
-    }
-
-
 def _accuracy_rows(report: Report) -> Iterable[list[object]]:
     yield ['mode', 'class', 'frames', 'right', 'accuracy', 'calibration_error']
     for mode, scores in report.scores.items():
@@ -271,14 +260,14 @@ def _misclassified_rows(report: Report) -> Iterable[list[object]]:
     yield ['mode', 'recording', 'seconds', 'class', 'predicted', 'confidence']
     for mode, scores in report.scores.items():
         for frame in misclassified(scores).tolist():
-            answer = _answer(report, scores, frame)
+            said = answer(report, scores, frame)
             yield [
                 mode,
                 report.samples.recordings[frame],
-                _seconds(report.samples.times[frame]),
+                seconds(report.samples.times[frame]),
                 report.classes[report.truth[frame]],
-                answer['predicted'],
-                f'{answer["confidence"]:.6f}',
+                said['predicted'],
+                f'{said["confidence"]:.6f}',
             ]
 
 
@@ -286,10 +275,6 @@ def _csv(rows: Iterable[list[object]]) -> str:
     file = io.StringIO()
     csv.writer(file, lineterminator='\n').writerows(rows)
     return file.getvalue()
-
-
-def _seconds(time: float) -> str:
-    return f'{time:.2f}' if math.isfinite(time) else ''
 
 
 def _percent(share: float | None) -> str:

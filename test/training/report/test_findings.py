@@ -16,7 +16,9 @@ from training.report.findings import (
     by_recording,
     confusions,
     misclassified,
+    mistaken,
     reliability,
+    verdicts,
 )
 
 
@@ -84,3 +86,51 @@ def test_confusions_name_the_most_frequent_mistakes_and_never_what_is_right() ->
         Confusion(0, 1, 1, 4),
         Confusion(1, 0, 1, 1),
     ]
+
+
+@given(scores(), st.data())
+def test_every_frame_is_in_exactly_one_verdict(each: Scores, data: st.DataObject) -> None:
+    """Whatever the modes say: the same answers, or each frame's turned around."""
+    order = data.draw(st.permutations(range(each.probabilities.shape[1])))
+    modes = {
+        'rgbd': each,
+        'rgb': Scores(each.truth, each.probabilities[:, order]),
+        'depth': Scores(each.truth, each.probabilities[:, ::-1]),
+    }
+    found = {verdict.name: verdict.frames for verdict in verdicts(modes)}
+    assert sorted(np.concatenate(list(found.values())).tolist()) == list(range(len(each.truth)))
+    right = {mode: s.predicted == s.truth for mode, s in modes.items()}
+    ways = {
+        'all right': (True, True, True),
+        'depth wrong': (True, True, False),
+        'rgb wrong': (True, False, True),
+        'rescued': (True, False, False),
+        'all wrong': (False, False, False),
+    }
+    for name, expected in ways.items():
+        told = {tuple(right[m][f] for m in ('rgbd', 'rgb', 'depth')) for f in found[name]}
+        assert told <= {expected}
+    assert not right['rgbd'][found['spoiled']].any()
+    assert (right['rgb'] | right['depth'])[found['spoiled']].all()
+
+
+def test_a_verdict_begins_with_what_the_eye_at_fault_was_surest_of() -> None:
+    truth = np.zeros(3, int)
+    right = Scores(truth, np.array([[0.6, 0.4]] * 3))
+    wrong = Scores(truth, np.array([[0.4, 0.6], [0.1, 0.9], [0.3, 0.7]]))
+    found = {v.name: v.frames for v in verdicts({'rgbd': right, 'rgb': right, 'depth': wrong})}
+    assert found['depth wrong'].tolist() == [1, 2, 0]
+
+
+def test_one_eye_has_nothing_to_differ_from() -> None:
+    each = Scores(np.array([0, 1]), np.eye(2))
+    assert verdicts({'rgb': each}) == []
+
+
+@given(scores())
+def test_the_frames_of_the_mistaken_pairs_are_the_misclassified_ones(each: Scores) -> None:
+    pairs = confusions(each, 99)
+    frames = [mistaken(each, pair) for pair in pairs]
+    assert [len(found) for found in frames] == [pair.count for pair in pairs]
+    together = [frame for found in frames for frame in found.tolist()]
+    assert sorted(together) == sorted(misclassified(each).tolist())

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import csv
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -16,11 +17,13 @@ import numpy as np
 import pytest
 
 from mm_perception.errors import TrainingError
+from training.climb import Epoch
 from training.evaluate import Scores
 from training.recipe import Rates
 from training.report import Report, Samples, write_report
-from training.report.findings import misclassified
-from training.report.writing import WORST
+from training.report.findings import misclassified, verdicts
+from training.report.sheets import EXAMPLES, WORST
+from training.shared_space import SharedSpace
 from training.trust import Evidence, Findings
 
 MakeReport = Callable[..., Report]
@@ -35,8 +38,10 @@ class Page(HTMLParser):
         self.open: list[tuple[str, dict[str, str | None]]] = []
         self.tags: set[str] = set()
         self.pictures: list[str] = []
+        self.described: list[str] = []
         self.rows: dict[str, list[list[str]]] = {}
         self.cards: dict[str, list[tuple[str, list[str]]]] = {}
+        self.row_pictures: Counter[str] = Counter()
         self.text = ''
         self.feed(text)
         self.close()
@@ -47,6 +52,9 @@ class Page(HTMLParser):
         self.tags.add(tag)
         if tag == 'img':
             self.pictures.append(attributes['src'] or '')
+            self.described.append(attributes['alt'] or '')
+            if self.inside('pictures'):
+                self.row_pictures[self.table()] += 1
             if self.inside('card'):
                 self.cards[self.inside('sheet')][-1][1].append(attributes['src'] or '')
         if tag not in VOID:
@@ -89,6 +97,12 @@ def picture_of(source: str) -> np.ndarray:
     return image[..., ::-1]
 
 
+def places(frames: int) -> SharedSpace:
+    rng = np.random.default_rng(0)
+    points = {mode: rng.normal(size=(frames, 2)) for mode in ('rgbd', 'rgb', 'depth')}
+    return SharedSpace(points, (0.4, 0.2))
+
+
 def table_of(path: Path) -> list[dict[str, str]]:
     with path.open(encoding='utf-8', newline='') as file:
         return list(csv.DictReader(file))
@@ -97,7 +111,12 @@ def table_of(path: Path) -> list[dict[str, str]]:
 @pytest.fixture(scope='module')
 def report(make_report: MakeReport) -> Report:
     warning = 'RANDOM WEIGHTS: <never> trained'
-    return make_report(warnings=(warning,), labelled={'mug': 31, 'bowl': 17})
+    return make_report(
+        warnings=(warning,),
+        labelled={'mug': 31, 'bowl': 17},
+        space=places(200),
+        history=[Epoch(e, {'loss': 9 / e, 'L': -1 / e}) for e in (1, 2, 3)],
+    )
 
 
 @pytest.fixture(scope='module')
@@ -177,6 +196,43 @@ def test_sheets_show_the_most_confident_wrong_frames_in_order(report: Report, pa
                 np.testing.assert_array_equal(shown, report.samples.thumbnails[name][frame])
 
 
+def test_what_each_eye_gets_wrong_is_counted_and_shown(report: Report, page: Page) -> None:
+    found = verdicts(report.modes)
+    assert [int(row[1]) for row in page.rows['eyes'][1:]] == [len(v.frames) for v in found]
+    for verdict in found:
+        cards = page.cards.get(f'eyes-{verdict.name.replace(" ", "-")}', [])
+        frames = [] if verdict.name in {'all right', 'all wrong'} else verdict.frames.tolist()
+        # The surest of each recording before a second one of the same.
+        first = [f for i, f in enumerate(frames) if f % 7 not in {g % 7 for g in frames[:i]}]
+        shown = [*first, *(f for f in frames if f not in first)][: len(cards)]
+        assert len(cards) == min(len(frames), 4)
+        for frame, (text, pictures) in zip(shown, cards, strict=True):
+            assert f'recording_{frame % 7}, {frame / 8:.2f} s' in text
+            rgb = report.samples.thumbnails['rgb'][frame]
+            np.testing.assert_array_equal(picture_of(pictures[0]), rgb)
+    assert page.cards['eyes-rescued']
+
+
+def test_mistaken_pairs_are_shown_with_their_frames(report: Report, page: Page) -> None:
+    rows = page.rows['mistaken'][1:]
+    assert [row[0] for row in rows] == ['rgbd'] * 3 + ['rgb'] * 3 + ['depth'] * 3
+    confusion = report.scores['rgbd'].confusion
+    np.fill_diagonal(confusion, 0)
+    truth, predicted = np.unravel_index(confusion.argmax(), confusion.shape)
+    assert rows[0][1:3] == [report.classes[truth], report.classes[predicted]]
+    assert rows[0][3].startswith(f'{confusion.max()} of ')
+    assert 9 * EXAMPLES * 2 >= page.row_pictures['mistaken'] > 9 * 2
+
+
+def test_maps_and_curves_are_drawn_where_there_are_some(page: Page) -> None:
+    assert 'of 200 held-out frames' in page.text
+    assert 'it holds 60.0% of the variance' in page.text
+    assert 'of each of 3 epochs' in page.text
+    assert {'by true class', 'by the eyes that saw the frame', 'by epoch'} <= {
+        described[described.rindex('by ') :] for described in page.described if 'by ' in described
+    }
+
+
 def test_tables_hold_every_mode_class_and_wrong_frame(report: Report, folder: Path) -> None:
     accuracy = table_of(folder / 'accuracy.csv')
     whole = {row['mode']: row for row in accuracy if not row['class']}
@@ -253,6 +309,7 @@ def test_fifty_one_classes_and_incompressible_pictures_stay_under_five_megabytes
         names=tuple(f'class number {i}' for i in range(51)),
         skill=3.4,
         samples=Samples({'rgb': noise, 'depth': noise}, ['r'] * frames, range(frames)),
+        space=places(frames),
     )
     path = write_report(tmp_path, report)
     page = Page(path.read_text(encoding='utf-8'))
@@ -323,3 +380,5 @@ def test_what_the_model_does_not_know_is_told_where_it_can_tell(
     plain = Page(write_report(tmp_path, report).read_text())
     assert 'trust' not in plain.rows
     assert 'does not know' not in plain.text
+    assert 'The shared representation' not in plain.text
+    assert 'Learning curves' not in plain.text
