@@ -96,6 +96,8 @@ setup(
             'trimesh',
             'typer',
         ],
+        # Logs of losses and accuracy, for `train fit --tensorboard`.
+        'tensorboard': ['tensorboard'],
         'test': [
             'catkin_pkg',
             'hypothesis',
@@ -107,6 +109,7 @@ setup(
             'pytest-xdist',
             'ruff',
             'setuptools>=70.1,<80',
+            'tensorboard',
             'types-PyYAML',
         ],
     },

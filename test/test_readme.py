@@ -38,6 +38,7 @@ LESS = {
         *('--cache', 'features'),
     ],
     'evaluate': ['--cache', 'features'],
+    'annotate': [],
     'engines': [],
     'paper': ['--only', 'nmMNIST', '--only', 'ss_mvae', '--epochs', '1'],
 }
@@ -62,6 +63,7 @@ def test_training_commands_run_in_the_order_of_the_readme(
                 (folder / name).symlink_to(crop.with_name(name))
     Path('mnist.npz').symlink_to(shared_data.resolve() / 'mnist.npz')
     Path('testinstance_ids.txt').write_text('****** trial 1 ******\napple_1\nball_2\n')
+    Path('kitchen_monday').symlink_to('recordings/test/bowl_2')
     ran = []
     for words in commands('train'):
         monkeypatch.setattr(sys, 'argv', [*words, *LESS[words[1]]])
@@ -69,9 +71,10 @@ def test_training_commands_run_in_the_order_of_the_readme(
             main()
         assert not ended.value.code
         ran.append(words[1])
-    assert ran == ['simulate', 'fit', 'evaluate', 'engines', 'fit', 'paper']
+    assert ran == ['simulate', 'fit', 'evaluate', 'annotate', 'engines', 'fit', 'paper']
     assert Path('model/bundle/manifest.yaml').is_file()
     assert Path('model/report.html').is_file()
+    assert Path('seen.mcap').is_file()
     assert Path('washington/bundle/manifest.yaml').is_file()
     assert len(Path('.paper/results.csv').read_text().splitlines()) == 2  # the header, and a row
 

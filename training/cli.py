@@ -1,6 +1,6 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``train``: simulate, fit, evaluate, engines, demo, paper.
+"""The command ``train``: simulate, fit, evaluate, engines, annotate, demo, paper.
 
 Commands import what they need when they run: ``--help`` does not wait for torch.
 """
@@ -22,6 +22,7 @@ from rich.progress import Progress
 from typer.core import TyperGroup
 
 from mm_perception.errors import MMPerceptionError, SettingsError
+from training.annotating.cli import annotate
 from training.devices import Device, DeviceOption, torch_device
 from training.interrupt import StoppedError
 from training.paper.cli import paper
@@ -120,6 +121,9 @@ def fit(
         float, typer.Option(min=0, help='Seconds between two checkpoints of the fit.')
     ] = 60,
     overwrite: Annotated[bool, typer.Option(help='Replace an earlier result.')] = False,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help='Folder for a log of losses and accuracy, for TensorBoard.')
+    ] = None,
 ) -> None:
     """Learn a bundle from recordings, and report its accuracy by mode on held-out ones."""
     from training.distributed import join
@@ -132,6 +136,7 @@ def fit(
     from training.recipe import read_recipe
     from training.session import run_session
     from training.summary import accuracy_table, trust_table
+    from training.tensorboard import Log
 
     ranks = join()
     _CONSOLE.quiet = not ranks.first
@@ -153,6 +158,9 @@ def fit(
     _refuse_together(washington is None, '--washington', {'--splits': splits})
     options = BagOptions(labels, label_topic, label_folders, rgb_topic, depth_topic)
     setting = _setting(output, device, cache, _weights_file(backbone_weights))
+    log = Log(tensorboard) if tensorboard is not None and ranks.first else None
+    if log is not None:
+        setting = replace(setting, epochs=log.epoch)
     held_out: Material | frozenset[str] | float = holdout
     if washington is not None:
         material = washington_material(washington)
@@ -179,6 +187,8 @@ def fit(
         held_out,
         frozenset(leave_out or ()),
     )
+    if log is not None:
+        log.end(settings, outcome.scores)
     if outcome.scores:
         _CONSOLE.print(accuracy_table(outcome.scores))
     if outcome.trust is not None:
@@ -274,6 +284,7 @@ def demo(
     run_demo(output, torch_device(device), _CONSOLE)
 
 
+app.command()(annotate)
 app.command()(paper)
 
 

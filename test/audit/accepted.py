@@ -17,6 +17,7 @@ LICENCES = frozenset(
 
 # How else a package's metadata names them. `BSD` does not say which; both are allowed.
 SPELLINGS = {
+    '3-Clause BSD License': 'BSD-3-Clause',
     'Apache 2.0': 'Apache-2.0',
     'Apache License 2.0': 'Apache-2.0',
     'Apache License, Version 2.0': 'Apache-2.0',

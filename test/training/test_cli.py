@@ -17,10 +17,12 @@ import pytest
 import torch
 import torchvision
 import yaml
+from bundles import make_bundle
 from recorder import PERIOD, RGB_TOPIC, START, image, record, rgbd, storage_file
 
 from mm_perception.bundle import Bundle
 from mm_perception.classifier import Classifier
+from mm_perception.engines import REFERENCE
 from mm_perception.observation import Observation
 from training.cli import main
 from training.recordings.bags import find_recordings
@@ -287,6 +289,34 @@ def test_flipped_byte_in_a_bundle_is_named(
     told = capsys.readouterr().err
     assert str(file) in told
     assert told.count('\n') == 1
+
+
+def test_annotate_labels_a_recording_and_refuses_what_it_cannot_read(
+    train: Train,
+    bags: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # To measure all engines takes seconds, and is another test's.
+    monkeypatch.setattr('mm_perception.engines.EngineSettings', lambda: REFERENCE)
+    model = make_bundle(tmp_path / 'model')
+    assert train('annotate', bags / 'mug_1', 'seen.mcap', '--bundle', model) == 0
+    assert '6 labels (rgbd 6) of 12 images' in ' '.join(capsys.readouterr().out.split())
+    before = Path('seen.mcap').read_bytes()
+    wrong = {
+        'seen.mcap: exists': [bags / 'mug_1', 'seen.mcap', '--bundle', model],
+        'holds 4 recordings': [bags, 'other.mcap', '--bundle', model],
+        'no such file': ['nothing', 'other.mcap', '--bundle', model],
+        'nobody: no such bundle': [bags / 'mug_1', 'other.mcap', '--bundle', 'nobody'],
+    }
+    for why, words in wrong.items():
+        assert train('annotate', *words) == 2
+        told = capsys.readouterr().err
+        assert why in told
+        assert told.count('\n') == 1
+    assert Path('seen.mcap').read_bytes() == before
+    assert not Path('other.mcap').exists()
 
 
 def test_ctrl_c_leaves_a_checkpoint_that_resume_takes_up(bags: Path, tmp_path: Path) -> None:
