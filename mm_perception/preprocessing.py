@@ -9,17 +9,20 @@ scaled to 0–255, and jet makes three channels of them, red being near (figure 
 
 Here holes are filled before anything is scaled, not after: scaling would blend a hole's border with
 the hole.
+
+In place of jet, depth can be given as surface normals (``normals.py``).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from mm_perception.errors import ImageError
+from mm_perception.normals import surface_normals
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 _LEVELS = np.arange(256, dtype=np.uint8).reshape(-1, 1)
 _JET = np.ascontiguousarray(cv2.applyColorMap(_LEVELS, cv2.COLORMAP_JET)[:, :, ::-1])
 """OpenCV's jet, red first: 0 is dark blue, 255 dark red."""
+
+_FACING = np.array([0, 0, -1], np.float32)  # a surface that looks into the camera
+_OUTWARD = np.array([1, 1, -1], np.float32)  # as pictures of normals have it: blue is towards us
 
 _FLAT = 1e-6  # metres: no sensor tells distances apart that are nearer to each other
 _FARTHEST = 1000.0  # metres: no sensor sees farther
@@ -48,6 +54,19 @@ class PreprocessingSettings(BaseModel):
         description='Metres that are coloured red and blue: [near, far], so that a colour always '
         "means the same distance. Unset, as in the paper: each crop's own nearest and farthest, "
         'which shows its shape whatever its distance.',
+    )
+
+    depth_encoding: Literal['jet', 'normals'] = Field(
+        'jet',
+        description="How depth becomes three channels: jet, the paper's, colours distances; "
+        'normals gives the direction of the surface, which no distance changes.',
+    )
+    focal_length: float = Field(
+        570.3,
+        gt=0,
+        le=100_000,
+        description="normals: the depth camera's, in pixels of its images (fx of its camera_info). "
+        "The default is the first Kinect's; a camera that is not known better is taken for one.",
     )
 
     @field_validator('depth_range')
@@ -87,12 +106,15 @@ def depth_input(crop: NDArray[np.float32], settings: PreprocessingSettings) -> N
         settings: The size, and the range of distances.
 
     Returns:
-        size×size×3, jet, red first; red is near.
+        size×size×3, red first. Jet: red is near. Normals: red the more the surface looks to the
+        right, green down, blue towards the camera; grey (127.5) is neither.
 
     Raises:
         ImageError: No pixel of the crop has a distance.
 
     """
+    if settings.depth_encoding == 'normals':
+        return _normals_input(crop, settings)
     levels = depth_levels(fill_holes(crop), settings.depth_range)
     return jet(np.rint(fit_square(levels, settings.size)).astype(np.uint8))
 
@@ -112,24 +134,32 @@ def fill_holes(depth: NDArray[np.float32]) -> NDArray[np.float32]:
         ImageError: Every pixel is a hole.
 
     """
+    valid = _valid(depth)
+    return depth if valid.all() else _fill(depth, valid)
+
+
+def _valid(depth: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell pixels with a distance from holes, of which not all may be one."""
     with np.errstate(invalid='ignore'):
-        valid = (depth > 0) & (depth < np.inf)
-    if valid.all():
-        return depth
-    distances = depth[valid]
-    if distances.size == 0:
+        valid: NDArray[np.bool_] = (depth > 0) & (depth < np.inf)
+    if not valid.any():
         height, width = depth.shape
         raise ImageError(
             f'depth crop of {width}x{height} pixels has not one valid distance: '
             'the object is too near or too far for the sensor, or its view is blocked'
         )
+    return valid
+
+
+def _fill(image: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Give each pixel that is not valid, [H, W], what its nearest valid one has, [H, W, …]."""
     holes = np.logical_not(valid)
     _, labels = cv2.distanceTransformWithLabels(
         holes.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
     # OpenCV numbers the valid pixels row by row from 1, and each hole as its nearest one.
-    filled: NDArray[np.float32] = depth.copy()
-    filled[holes] = distances[np.asarray(labels)[holes] - 1]
+    filled: NDArray[np.float32] = image.copy()
+    filled[holes] = image[valid][np.asarray(labels)[holes] - 1]
     return filled
 
 
@@ -187,3 +217,12 @@ def jet(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     """
     return cast('NDArray[np.uint8]', cv2.applyColorMap(levels, _JET))
+
+
+def _normals_input(crop: NDArray[np.float32], settings: PreprocessingSettings) -> NDArray[np.uint8]:
+    normals, known = surface_normals(crop, _valid(crop), settings.focal_length)
+    if not known.all():
+        normals = _fill(normals, known) if known.any() else np.broadcast_to(_FACING, normals.shape)
+    square = fit_square(np.ascontiguousarray(normals), settings.size)
+    colours = np.rint(127.5 * (1 + square * _OUTWARD))
+    return cast('NDArray[np.uint8]', colours.astype(np.uint8))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _CONSOLE = Console()
 _MEASURED = Path(__file__).with_name('results.csv')
 _QUICK_EPOCHS = {'washington': 10, 'fine tuning': 2}
+_OF_FEW_LABELS = {'paper': 'washington', 'quick': 'washington', 'ours': 'few_labels'}
 
 
 class Experiment(str, Enum):
@@ -39,6 +40,7 @@ class Experiment(str, Enum):
     TABLE4 = 'table4'
     TABLE5 = 'table5'
     TABLE6 = 'table6'
+    FEW_LABELS = 'few_labels'
     FLICKR = 'flickr'
     FIGURE4 = 'figure4'
     FIGURE5 = 'figure5'
@@ -55,6 +57,7 @@ class _Request:
     epochs: int | None
     seeds: range
     only: list[str]
+    changes: list[str]
     splits: list[int]
     workdir: Path
     results: Path
@@ -74,14 +77,16 @@ def paper(
         Path | None, typer.Option(help="mnist.npz, or the root of torchvision's datasets.")
     ] = None,
     washington: Annotated[
-        Path | None, typer.Option(help='The Washington RGB-D Object Dataset, for tables 5 and 6.')
+        Path | None,
+        typer.Option(help='The Washington RGB-D Object Dataset, for table5, table6, few_labels.'),
     ] = None,
     flickr: Annotated[
         Path | None, typer.Option(help='The published MIR Flickr features, for flickr.')
     ] = None,
     quick: Annotated[bool, typer.Option('--quick', help='Minutes on two cores.')] = False,
     recipe: Annotated[
-        str, typer.Option(help='paper, ours, quick, or a YAML file of that form (digits).')
+        str,
+        typer.Option(help='paper, ours, quick, or a YAML file of that form (not tables 5 and 6).'),
     ] = 'paper',
     epochs: Annotated[
         int | None, typer.Option(min=1, help="In place of the recipe's: a shortened run.")
@@ -92,12 +97,16 @@ def paper(
         list[str] | None,
         typer.Option(help='Only the rows with this in their title; may be repeated.'),
     ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option('--set', help='Change one setting of the recipe (few_labels); repeatable.'),
+    ] = None,
     split: Annotated[
         list[int] | None,
         typer.Option(min=1, help="Only this of the data's own splits; may be repeated."),
     ] = None,
     backbone: Annotated[
-        str, typer.Option(help='A torchvision classifier, for tables 5 and 6.')
+        str, typer.Option(help='A torchvision classifier, for --washington.')
     ] = 'vgg16',
     backbone_weights: Annotated[
         Path | None, typer.Option(help="Its ImageNet weights; default: torch's cache.")
@@ -117,11 +126,14 @@ def paper(
     """
     if quick and recipe not in {'paper', 'quick'}:
         raise SettingsError(f'--quick: is a recipe, and so is --recipe {recipe}; give one of them')
-    data = {'flickr': flickr, 'table5': washington, 'table6': washington}
-    if experiment.value in data and recipe not in {'paper', 'quick'}:
+    data = dict.fromkeys(('table5', 'table6', 'few_labels'), washington) | {'flickr': flickr}
+    fixed = {Experiment.TABLE5, Experiment.TABLE6, Experiment.FLICKR}
+    if experiment in fixed and recipe not in {'paper', 'quick'}:
         raise SettingsError(
             f'--recipe {recipe}: is for digits; {experiment.value} has paper and quick'
         )
+    if changes and experiment is not Experiment.FEW_LABELS:
+        raise SettingsError(f'--set: is for few_labels; {experiment.value} is as the paper has it')
     request = _Request(
         experiment,
         data.get(experiment.value, mnist),
@@ -129,6 +141,7 @@ def paper(
         epochs,
         range(seed, seed + seeds),
         only or [],
+        changes or [],
         split or [],
         workdir,
         results or workdir / 'results.csv',
@@ -138,6 +151,8 @@ def paper(
         _run_flickr(request)
     elif experiment in {Experiment.TABLE5, Experiment.TABLE6} and not show:
         _run_washington(request, backbone, backbone_weights)
+    elif experiment is Experiment.FEW_LABELS and not show:
+        _run_few_labels(request, backbone, backbone_weights)
     elif experiment is not Experiment.FIGURE6 and not show:
         _run_digits(request)
     _print(request)
@@ -199,6 +214,28 @@ def _run_washington(request: _Request, backbone: str, weights: Path | None) -> N
     )
 
 
+def _run_few_labels(request: _Request, backbone: str, weights: Path | None) -> None:
+    from training.paper.washington import Setting, backbone_changes, run_few_labels
+    from training.recipe import read_recipe
+
+    quick = request.recipe == 'quick'
+    changes = backbone_changes(backbone, None, 'imagenet' if weights is None else 'file')
+    if epochs := request.epochs or (_QUICK_EPOCHS['washington'] if quick else None):
+        changes.append(f'optimisation.epochs={epochs}')
+    changes += request.changes
+    recipe = read_recipe(Path(_OF_FEW_LABELS.get(request.recipe, request.recipe)), changes)
+    run_few_labels(
+        request.folder('--washington'),
+        request.results,
+        Setting(
+            recipe, None, weights, request.workdir, torch_device(request.device), _CONSOLE, quick
+        ),
+        splits=request.splits,
+        only=request.only,
+        seeds=request.seeds,
+    )
+
+
 def _run_flickr(request: _Request) -> None:
     from training.climb import Run
     from training.interrupt import stoppable
@@ -230,12 +267,18 @@ def _run_flickr(request: _Request) -> None:
 
 def _print(request: _Request) -> None:
     from training.paper.results import read
-    from training.paper.tables import print_table
+    from training.paper.tables import print_few_labels, print_table
 
     found: list[Result] = read(_MEASURED)
     if request.results.resolve() != _MEASURED.resolve():
         found += read(request.results)
-    if request.experiment is Experiment.FIGURE6:
+    if request.experiment is Experiment.FEW_LABELS:
+        from training.paper.curves import draw_few_labels
+
+        print_few_labels(_CONSOLE, found)
+        for picture in draw_few_labels(found, request.workdir):
+            _CONSOLE.print(f'picture: {picture}', soft_wrap=True)
+    elif request.experiment is Experiment.FIGURE6:
         from training.paper.digits.pictures import draw_figure6
 
         _CONSOLE.print(f'picture: {draw_figure6(found, request.workdir)}', soft_wrap=True)

@@ -27,14 +27,14 @@ from training.png import png
 
 Images = NDArray[np.float32]  # [N, height, width] in [0, 1]
 
-_DPI = 144
-_BLUE, _VERMILION, _GREY = '#0072B2', '#D55E00', '#707070'  # Okabe and Ito's
-_STYLE: dict[Any, Any] = {
+DPI = 144
+BLUE, VERMILION, GREY = '#0072B2', '#D55E00', '#707070'  # Okabe and Ito's
+STYLE: dict[Any, Any] = {
     'font.family': 'DejaVu Sans',  # comes with matplotlib
     'font.size': 9,
     'axes.spines.top': False,
     'axes.spines.right': False,
-    'axes.edgecolor': _GREY,
+    'axes.edgecolor': GREY,
     'axes.titlesize': 9,
     'axes.titlelocation': 'left',
     'legend.frameon': False,
@@ -75,7 +75,7 @@ def figure4(curves: Sequence[tuple[float, Sequence[float]]], title: str = '') ->
 
     """
     curves = sorted(curves, key=lambda curve: curve[0])
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 3.8))
         axes = figure.add_subplot()
         for i, (alpha, accuracy) in enumerate(curves):
@@ -83,7 +83,7 @@ def figure4(curves: Sequence[tuple[float, Sequence[float]]], title: str = '') ->
             axes.plot(
                 range(1, len(accuracy) + 1),
                 accuracy,
-                color='black' if alpha == 1 else _BLUE if alpha < 1 else _VERMILION,
+                color='black' if alpha == 1 else BLUE if alpha < 1 else VERMILION,
                 linestyle='-' if alpha == 1 else _DASHES[i % len(_DASHES)],
                 linewidth=1.8 if alpha == 1 else 1.3,  # the paper's choice
                 label=f'α = {alpha:g}{last}',
@@ -97,7 +97,7 @@ def figure4(curves: Sequence[tuple[float, Sequence[float]]], title: str = '') ->
         axes.legend(
             title='weight, and the last epoch', loc='center left', bbox_to_anchor=(1.01, 0.5)
         )
-        return png(figure, _DPI)
+        return png(figure, DPI)
 
 
 def figure5(data: Mapping[str, Sequence[Generation]]) -> bytes:
@@ -108,7 +108,7 @@ def figure5(data: Mapping[str, Sequence[Generation]]) -> bytes:
 
     """
     columns = max(len(each) for each in data.values())
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         mosaics = {
             name: [_mosaic(each) for each in generations] for name, generations in data.items()
         }
@@ -135,7 +135,7 @@ def figure5(data: Mapping[str, Sequence[Generation]]) -> bytes:
             ):
                 _draw_mosaic(axes, picture, labels)
                 axes.set_title(f'{name.replace("pi", "π")}: {generation.title}')
-        return png(figure, _DPI)
+        return png(figure, DPI)
 
 
 def figure6(results: Sequence[Result], data: str = WASHINGTON) -> bytes:
@@ -162,7 +162,7 @@ def figure6(results: Sequence[Result], data: str = WASHINGTON) -> bytes:
         raise TrainingError(
             f'figure 6: no results in the splits of {data} yet; `train paper table5` measures them'
         )
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 5.0))
         panels = figure.subplots(2, 1, sharex=True, gridspec_kw={'hspace': 0.22})
         for axes, (mode, title) in zip(panels, modes.items(), strict=True):
@@ -174,7 +174,7 @@ def figure6(results: Sequence[Result], data: str = WASHINGTON) -> bytes:
             title='mean ±deviation of seeds', loc='center left', bbox_to_anchor=(1.01, 0.5)
         )
         panels[1].set_xlim(splits[0] - 0.5, splits[-1] + 0.5)
-        return png(figure, _DPI)
+        return png(figure, DPI)
 
 
 def _mosaic(generation: Generation) -> tuple[list[Images], list[str]]:
@@ -183,7 +183,7 @@ def _mosaic(generation: Generation) -> tuple[list[Images], list[str]]:
     if generation.side is None:
         rows = {'given': generation.given, **rows}
         return [_ink(images) for images in rows.values()], list(rows)
-    faint = _ink(generation.given * _FAINT, _BLUE)
+    faint = _ink(generation.given * _FAINT, BLUE)
     order = slice(None) if generation.side == 'left' else slice(None, None, -1)
     joined = [np.concatenate([faint, _ink(images)][order], axis=2) for images in rows.values()]
     return joined, list(rows)
@@ -222,7 +222,7 @@ def _by_split(
 
 
 def _draw_splits(axes: Axes, lines: Mapping[str, Mapping[int, tuple[Variant, Measured]]]) -> None:
-    looks = {'SS-HMVAE': (_VERMILION, 's'), 'SS-HMVAE-kl': (_BLUE, 'o')}
+    looks = {'SS-HMVAE': (VERMILION, 's'), 'SS-HMVAE-kl': (BLUE, 'o')}
     for (name, points), shift in zip(lines.items(), (-0.1, 0.1), strict=True):
         labels = [variant.label for variant, _ in points.values()] or ['not measured yet']
         colour, marker = looks[name]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from training.paper.tables.few_labels import print_few_labels
 from training.paper.tables.printing import print_table
 
-__all__ = ['print_table']
+__all__ = ['print_few_labels', 'print_table']

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mm_perception.errors import SettingsError
+from training.paper.learners import FROZEN
 from training.paper.published import TABLES
 from training.paper.results import Result
 from training.paper.tables.forms import fit
@@ -67,7 +68,9 @@ def _print_others(console: Console, number: str, results: Sequence[Result]) -> N
     those = [
         result
         for result in results
-        if result.data not in _PUBLISHED and (result.labels == 'all') == (number == 'table6')
+        if result.data not in _PUBLISHED
+        and (result.labels == 'all') == (number == 'table6')
+        and f', {FROZEN} ' not in result.data
     ]
     for data in dict.fromkeys(result.data for result in those):
         lines = other_lines(data, those)

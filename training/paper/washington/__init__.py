@@ -1,9 +1,11 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tables 5 and 6, figure 6: the Washington RGB-D Object Dataset (§4.4)."""
+"""The Washington RGB-D Object Dataset: tables 5 and 6, figure 6 (§4.4), and fewer labels yet."""
 
 from __future__ import annotations
 
 from training.paper.washington.experiment import backbone_changes, run_table
+from training.paper.washington.features import Setting
+from training.paper.washington.few_labels import run_few_labels
 
-__all__ = ['backbone_changes', 'run_table']
+__all__ = ['Setting', 'backbone_changes', 'run_few_labels', 'run_table']

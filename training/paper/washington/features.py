@@ -1,6 +1,6 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""A Washington split's features: backbones fine-tuned on its labelled crops, computed once.
+"""A Washington split's features: of backbones fine-tuned on its labelled crops, or frozen ones.
 
 Suzuki & Matsuo 2018, §4.1.2. Fine-tuned weights, features and checkpoints lie in a cache; of the
 whole data set with VGG16, one split takes about 1 GB for weights and 3 GB for features.
@@ -27,6 +27,7 @@ from training.dataset import Dataset, Extractor, load_dataset
 from training.fit import TrainingData
 from training.interrupt import stoppable
 from training.material import split as divide
+from training.paper.learners import FROZEN
 from training.paper.results import RecipeName
 from training.paper.washington.fine_tuning import FineTuned, FineTuning, LabelledImages, fine_tune
 from training.paper.washington.splits import Objects, Split
@@ -43,7 +44,7 @@ class Setting:
 
     Attributes:
         recipe: How a model is learned; the pipeline, the share of labels and the seed of both.
-        fine_tuning: How backbones are; the seed is the recipe's.
+        fine_tuning: How backbones are; the seed is the recipe's. None leaves them as they are.
         weights: The backbone's weights file; None takes ImageNet's from the torch cache.
         cache: The folder that keeps fine-tuned weights, features and checkpoints.
         device: Where to compute.
@@ -53,7 +54,7 @@ class Setting:
     """
 
     recipe: Recipe
-    fine_tuning: FineTuning
+    fine_tuning: FineTuning | None
     weights: Path | None
     cache: Path
     device: torch.device
@@ -65,23 +66,26 @@ class Setting:
         return 'all' if labels == 'all' else f'{100 * (self.recipe.labelled_fraction or 1):g}%'
 
     def data(self, objects: Objects) -> str:
-        """Name the data as results do: by another backbone than the paper's it is another set."""
+        """Name the data as results do: by other features than the paper's it is another set."""
         names = {spec.name for spec in self.recipe.pipeline.backbones.values()}
         others = sorted(names - {BackboneSettings().name})
-        return ', '.join([objects.name, *others])
+        if self.fine_tuning is None:
+            others = [f'{FROZEN} {name}' for name in sorted(names)]
+        encoding = self.recipe.pipeline.preprocessing.depth_encoding
+        return ', '.join([objects.name, *others, *[encoding] * (encoding != 'jet')])
 
     def called(self) -> RecipeName:
-        """Name the recipe: the paper's, ``shortened`` (or by another backbone), quick, or ours."""
+        """Name the recipe: the paper's, ``shortened`` (or another backbone), quick, or ours."""
         if self.quick:
             return 'quick'
-        published = read_recipe(Path('washington'))
-        if _settings(self.recipe, self.fine_tuning) != _settings(published, FineTuning()):
+        published, how = read_recipe(Path('washington')), self.fine_tuning or FineTuning()
+        if _settings(self.recipe, how) != _settings(published, FineTuning()):
             return 'ours'
         names = {spec.name for spec in self.recipe.pipeline.backbones.values()}
         as_published = (
             names == {BackboneSettings().name}
             and self.recipe.optimisation.epochs == published.optimisation.epochs
-            and self.fine_tuning.epochs == FineTuning().epochs
+            and self.fine_tuning == FineTuning(seed=how.seed)
         )
         return 'paper' if as_published else 'shortened'
 
@@ -158,11 +162,24 @@ def prepare(objects: Objects, trial: int, setting: Setting) -> Prepared:
     """
     split = objects.split(trial, setting.recipe)
     plain = setting.recipe.pipeline
-    tuned = _fine_tune(objects.classes, split, setting)
+    if setting.fine_tuning is None:
+        return Prepared(objects, trial, setting, split, frozen_features(objects, setting))
+    tuned = _fine_tune(objects.classes, split, setting, setting.fine_tuning)
     backbones = {m: found.settings(plain.backbones[m]) for m, found in tuned.items()}
     pipeline = Pipeline(
         plain.model_copy(update={'backbones': backbones}), {m: t.path for m, t in tuned.items()}
     )
+    return Prepared(objects, trial, setting, split, _features(objects, pipeline, setting))
+
+
+def frozen_features(objects: Objects, setting: Setting) -> Dataset:
+    """Compute the features of all crops, the same for every split: of backbones as they are."""
+    plain = setting.recipe.pipeline
+    return _features(objects, Pipeline(plain, _weights(setting)), setting)
+
+
+def _features(objects: Objects, pipeline: Pipeline, setting: Setting) -> Dataset:
+    """Compute features; which crops have a label is not theirs to say."""
     pipeline.to(setting.device)
     with bar(setting.console, 'features') as show:
         extractor = Extractor(
@@ -171,19 +188,25 @@ def prepare(objects: Objects, trial: int, setting: Setting) -> Prepared:
             setting.recipe.every,
             lambda _: show(extractor.computed + extractor.reused, None),
         )
-        dataset = load_dataset(split.sources, split.label_of(), extractor)
+        dataset = load_dataset(objects.sources, lambda _name, _time: None, extractor)
     if extractor.skipped:
         setting.console.print(
             f'[yellow]left out[/]: {extractor.skipped} crops whose depth shows nothing'
         )
-    return Prepared(objects, trial, setting, split, dataset)
+    return dataset
+
+
+def _weights(setting: Setting) -> dict[Modality, Path]:
+    if setting.weights is None:
+        return {}
+    return dict.fromkeys(setting.recipe.pipeline.modalities, setting.weights)
 
 
 def _fine_tune(
-    classes: tuple[str, ...], split: Split, setting: Setting
+    classes: tuple[str, ...], split: Split, setting: Setting, how: FineTuning
 ) -> dict[Modality, FineTuned]:
     """Fine-tune one copy a modality; no image is opened but the labelled ones."""
-    plain, how = setting.recipe.pipeline, setting.fine_tuning
+    plain = setting.recipe.pipeline
     how = how.model_copy(update={'seed': setting.recipe.seed})
     images, labels = _labelled_images(split, setting)
     targets = torch.tensor([classes.index(label) for label in labels])
@@ -207,8 +230,7 @@ def _labelled_images(
 ) -> tuple[list[dict[Modality, Image]], list[str]]:
     """Read the labelled crops that show something to every modality, and their categories."""
     plain = setting.recipe.pipeline
-    weights = {} if setting.weights is None else dict.fromkeys(plain.modalities, setting.weights)
-    pipeline = Pipeline(plain, weights)
+    pipeline = Pipeline(plain, _weights(setting))
     images, labels = [], []
     for crop in split.labelled:
         try:

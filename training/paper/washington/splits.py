@@ -73,12 +73,13 @@ class Objects:
         """The categories, sorted."""
         return tuple(sorted({source.category for source in self.sources}))
 
-    def split(self, trial: int, recipe: Recipe) -> Split:
+    def split(self, trial: int, recipe: Recipe, per_class: int | None = None) -> Split:
         """Take a trial, and draw the labels of its training frames.
 
         Args:
             trial: Which one, from 1.
             recipe: Its seed, the share of the frames that keep their label, and which frames.
+            per_class: So many frames of each category keep their label, in place of a share.
 
         Raises:
             LabelError: There is no such trial.
@@ -88,7 +89,8 @@ class Objects:
             raise LabelError(f'{self.name}: has trials 1 to {len(self.trials)}, not {trial}')
         held_out = self.trials[trial - 1]
         train = [source for source in self.sources if source.name not in held_out]
-        return Split(self.sources, held_out, _drawn(train, recipe))
+        drawn = _drawn(train, recipe) if per_class is None else _of_each(train, recipe, per_class)
+        return Split(self.sources, held_out, drawn)
 
 
 def read_objects(
@@ -196,3 +198,19 @@ def _drawn(train: Iterable[InstanceSource], recipe: Recipe) -> tuple[Crop, ...]:
     for category in sorted({crop.category for crop in crops} - {crop.category for crop in drawn}):
         drawn.append(chooser.choice([crop for crop in crops if crop.category == category]))
     return tuple(drawn)
+
+
+def _of_each(train: Iterable[InstanceSource], recipe: Recipe, count: int) -> tuple[Crop, ...]:
+    """Draw as many crops of each category, from whichever of its objects; all where it has fewer.
+
+    A smaller count gives a part of what a larger one gives.
+    """
+    chooser = random.Random(recipe.seed)
+    crops: dict[str, list[Crop]] = defaultdict(list)
+    for source in train:
+        crops[source.category] += thinned(source.crops, recipe.every)
+    return tuple(
+        crop
+        for _, found in sorted(crops.items())
+        for crop in chooser.sample(found, len(found))[:count]
+    )

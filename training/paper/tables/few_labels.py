@@ -1,0 +1,194 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What few labels are worth with and without unlabelled frames, as a table."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from training.paper.learners import FROZEN, LABELLED_ONLY, LINEAR, SEMI_SUPERVISED
+from training.paper.results import Result
+from training.paper.tables.comparison import MODES, Mode, Variant
+
+NAMES = {
+    LINEAR: 'linear classifier',
+    LABELLED_ONLY: 'SS-HMVAE-kl, labelled frames only',
+    SEMI_SUPERVISED: 'SS-HMVAE-kl',
+}
+"""What they are called, in the order of the table."""
+
+HEADS: Mapping[Mode, str] = {'x': 'RGB', 'w': 'depth', 'xw': 'both'}
+
+Runs = Mapping[tuple[int, int], Result]
+"""A learner's results by seed and split."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A figure in per cent: the mean over seeds, each of which is a mean over splits.
+
+    Attributes:
+        mean: Of all.
+        deviation: The sample's standard deviation over seeds; None for one seed.
+        runs: Seeds times splits.
+
+    """
+
+    mean: float
+    deviation: float | None
+    runs: int
+
+    def __str__(self) -> str:
+        """Write it as the other tables do."""
+        deviation = '' if self.deviation is None else f' ±{self.deviation:.1f}'
+        return f'{self.mean:.1f}{deviation}'
+
+
+@dataclass(frozen=True)
+class Section:
+    """What was measured of one data set with one recipe.
+
+    Attributes:
+        data: The data set and its backbones.
+        variant: The recipe.
+        runs: By labels, the fewest first, and learner.
+
+    """
+
+    data: str
+    variant: Variant
+    runs: Mapping[str, Mapping[str, Runs]]
+
+    def accuracy(self, labels: str, learner: str, mode: Mode) -> Spread | None:
+        """Average a learner's accuracy."""
+        found = self.runs[labels].get(learner, {})
+        return spread({key: value(result, mode) for key, result in found.items()})
+
+    def gain(self, labels: str, mode: Mode, split: int | None = None) -> Spread | None:
+        """Average what the unlabelled frames gave, run by run, on one split or on all."""
+        few, all_ = (self.runs[labels].get(k, {}) for k in (LABELLED_ONLY, SEMI_SUPERVISED))
+        return spread(
+            {
+                key: value(all_[key], mode) - value(few[key], mode)
+                for key in sorted(set(few) & set(all_))
+                if split in {None, key[1]}
+            }
+        )
+
+    @property
+    def splits(self) -> list[int]:
+        """Those that were measured."""
+        runs = (keys for learners in self.runs.values() for keys in learners.values())
+        return sorted({split for keys in runs for _, split in keys})
+
+
+def sections(results: Sequence[Result]) -> list[Section]:
+    """Sort results of frozen backbones by data set and recipe; of a run done twice the newest."""
+    of_kind = sorted(
+        (r for r in results if f', {FROZEN} ' in r.data and r.model in NAMES),
+        key=lambda r: r.time,
+    )
+    made = [r for r in of_kind if r.model != LINEAR]
+    kinds = sorted(
+        {(r.data, Variant(r.recipe, r.epochs)) for r in made},
+        key=lambda kind: (kind[0], kind[1].rank),
+    )
+    return [Section(data, variant, _runs(of_kind, data, variant)) for data, variant in kinds]
+
+
+def print_few_labels(console: Console, results: Sequence[Result]) -> None:
+    """Print, by data set and recipe, accuracies and what unlabelled frames gave in each split."""
+    found = sections(results)
+    if not found:
+        console.print('Nothing was measured yet: `train paper few_labels --washington PATH` does.')
+    for section in found:
+        marker = section.variant.label
+        console.print(Text(f'{section.data}, recipe {marker}: unseen objects', style='bold'))
+        console.print(_accuracies(section))
+        console.print(Text('What the unlabelled frames gave, by split', style='bold'))
+        console.print(_gains(section))
+        console.print(
+            Text(
+                'Accuracy in % and its difference: the mean over splits and seeds ±standard '
+                "deviation over seeds of the splits' mean (runs).",
+                style='dim',
+            )
+        )
+
+
+def value(result: Result, mode: Mode) -> float:
+    """Give an accuracy, which every result of this kind has in every mode."""
+    found: float = getattr(result, mode)
+    return found
+
+
+def spread(values: Mapping[tuple[int, int], float]) -> Spread | None:
+    """Average over splits, then over seeds; keys are (seed, split)."""
+    if not values:
+        return None
+    by_seed = [
+        statistics.fmean(v for (seed, _), v in values.items() if seed == each)
+        for each in sorted({seed for seed, _ in values})
+    ]
+    deviation = statistics.stdev(by_seed) if len(by_seed) > 1 else None
+    return Spread(statistics.fmean(by_seed), deviation, len(values))
+
+
+def _runs(
+    results: Iterable[Result], data: str, variant: Variant
+) -> dict[str, dict[str, dict[tuple[int, int], Result]]]:
+    runs: dict[str, dict[str, dict[tuple[int, int], Result]]] = {}
+    for r in results:
+        if r.data == data and (r.model == LINEAR or Variant(r.recipe, r.epochs) == variant):
+            place = runs.setdefault(r.labels, {}).setdefault(r.model, {})
+            place[r.seed, r.split or 0] = r
+    return {labels: runs[labels] for labels in sorted(runs, key=_fewest_first)}
+
+
+def _fewest_first(labels: str) -> tuple[bool, float]:
+    """Sort ``2 a class`` before ``5%``."""
+    return labels.endswith('%'), float(labels.rstrip('%').split()[0])
+
+
+def _accuracies(section: Section) -> Table:
+    table = _table('labels', 'learner', *HEADS.values())
+    for labels, learners in section.runs.items():
+        for learner, name in NAMES.items():
+            if learner in learners:
+                figures = [section.accuracy(labels, learner, mode) for mode in MODES]
+                table.add_row(labels, name, *map(_told, figures))
+        table.add_section()
+    return table
+
+
+def _gains(section: Section) -> Table:
+    table = _table('labels', 'split', *HEADS.values())
+    for labels in section.runs:
+        for split in (*section.splits, None):
+            figures = [section.gain(labels, mode, split) for mode in MODES]
+            if any(figures):
+                title = 'all' if split is None else str(split)
+                table.add_row(labels, title, *(_told(f, sign='+') for f in figures))
+        table.add_section()
+    return table
+
+
+def _told(figure: Spread | None, sign: str = '') -> str:
+    if figure is None:
+        return '—'
+    plus = sign if figure.mean > 0 else ''
+    return f'{plus}{figure} ({figure.runs})'
+
+
+def _table(*titles: str) -> Table:
+    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for title in titles:
+        table.add_column(title, no_wrap=True)
+    return table
