@@ -8,6 +8,10 @@ after its ReLU) are the features. Here that layer's values go through dropout to
 that is thrown away afterwards. Dropout apart, all layers stay in ``eval`` mode: batch
 normalisation, which VGG16 does not have, keeps the statistics of ImageNet's million images.
 
+``PAPER`` is that. A user's own recordings are mostly fewer and less varied: unless told otherwise
+only the last layers learn, from images that are cropped and turned over anew each time, until
+recordings that teach nothing are told no better.
+
 The file holds the whole network by torchvision's names, so that it serves wherever a backbone's
 weights file does; its SHA-256 is its fingerprint.
 """
@@ -16,15 +20,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -41,25 +45,14 @@ from mm_perception.features import (
     sha256_of,
 )
 from mm_perception.models import Objective
+from training.best_epoch import BestEpoch
 from training.climb import Items, Run, climb
-from training.recipe import Optimisation
+from training.interrupt import StoppedError
+from training.recipe import SMALL, FineTuning, Optimisation
 
 _INPUT = 'images'
 _CHUNK = 64
-
-
-class FineTuning(BaseModel):
-    """How a backbone is fine-tuned; the defaults are the paper's (§4.1.2) where it names one."""
-
-    model_config = ConfigDict(frozen=True, extra='forbid')
-
-    epochs: PositiveInt = Field(200, description='Passes over the labelled images.')
-    learning_rate: PositiveFloat = Field(1e-5, description="Adam's.")
-    batch_size: PositiveInt = Field(32, description='Images a step; the paper names none.')
-    dropout: float = Field(
-        0.5, ge=0, lt=1, description="Between features and classifier, as in VGG16's own."
-    )
-    seed: int = Field(0, ge=0, lt=2**32, description='Of classifier, dropout and order.')
+_THIRD = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -70,12 +63,14 @@ class LabelledImages:
         images: [N, S, S, 3] uint8, red first: the network's input.
         labels: [N] long, each an index of ``classes``.
         classes: The class names.
+        anew: Gives a row's image [S, S, 3] as it might have been; None: there is no other.
 
     """
 
     images: NDArray[np.uint8]
     labels: Tensor
     classes: tuple[str, ...]
+    anew: Callable[[int], NDArray[np.uint8]] | None = None
 
     def fingerprint(self) -> str:
         """Identify the data."""
@@ -110,15 +105,20 @@ class FineTuned:
 class _Classifier(nn.Module):
     """Backbone, dropout and a linear layer; learned by cross entropy."""
 
-    def __init__(self, backbone: Backbone, features: int, classes: int, dropout: float) -> None:
+    def __init__(
+        self, backbone: Backbone, features: int, classes: int, dropout: float, *, half: bool
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(features, classes)
+        self.half_precision = half
 
     def forward(self, images: Tensor) -> Tensor:
         """Give the logits [B, K] of [B, S, S, 3] uint8."""
-        logits: Tensor = self.linear(self.dropout(self.backbone(images)))
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.half_precision):
+            features = self.backbone(images)
+        logits: Tensor = self.linear(self.dropout(features))
         return logits
 
     def objective(
@@ -138,6 +138,7 @@ def fine_tune(
     how: FineTuning,
     run: Run,
     folder: Path,
+    held_out: LabelledImages | None = None,
 ) -> FineTuned:
     """Fine-tune a copy of a backbone; where the folder has the same one already, take that.
 
@@ -151,6 +152,7 @@ def fine_tune(
         run: Where, and whom to tell: progress with the terms ``cross_entropy`` and ``accuracy``
             of each step's images. Its ``checkpoint`` and ``resume`` are not asked.
         folder: Where the file is put, named by all that it depends on.
+        held_out: What tells when to stop; of other recordings. None: all epochs are gone through.
 
     Raises:
         SettingsError: The backbone is to have random weights, or is unknown.
@@ -162,7 +164,7 @@ def fine_tune(
     _check(spec, labelled)
     source = weights or cached_weights(spec)
     sha256 = sha256_of(source) if source.is_file() else ''
-    identity = _identity(spec, sha256, labelled, how)
+    identity = _identity(spec, sha256, (labelled, held_out), how)
     path = folder / f'{spec.name}-{identity[:16]}.safetensors'
     kept = _kept(path, identity)
     if kept is not None and spec.sha256 in (None, sha256):
@@ -170,21 +172,32 @@ def fine_tune(
     backbone = load_backbone(spec, source)
     torch.manual_seed(how.seed)
     features = dimension(backbone, labelled.images.shape[1])
-    network = _Classifier(backbone, features, len(labelled.classes), how.dropout)
+    half = in_bfloat16(how.precision, run.device)
+    network = _Classifier(backbone, features, len(labelled.classes), how.dropout, half=half)
     network.to(run.device).requires_grad_(True)
+    freeze(backbone, _share(how, len(labelled.labels)))
     images = torch.from_numpy(labelled.images).to(run.device)
     checkpoint = path.with_suffix('.checkpoint')
-    climb(
-        Items(lambda rows: {_INPUT: images[rows]}, labelled.labels),
-        network,
-        network,
-        Optimisation(
-            epochs=how.epochs, labelled_batch_size=how.batch_size, learning_rate=how.learning_rate
-        ),
-        replace(run, checkpoint=checkpoint, resume=True),
-        seed=how.seed,
-        identity=identity,
-    )
+    patience = how.patience if held_out is not None else None
+    best = BestEpoch(network, patience, lambda: _loss(network, held_out, run.device))
+    try:
+        climb(
+            Items(lambda rows: {_INPUT: _drawn(labelled, images, rows, how)}, labelled.labels),
+            network,
+            best,
+            Optimisation(
+                epochs=how.epochs,
+                labelled_batch_size=how.batch_size,
+                learning_rate=how.learning_rate,
+            ),
+            best.watching(replace(run, checkpoint=checkpoint, resume=True)),
+            seed=how.seed,
+            identity=identity,
+        )
+    except StoppedError:
+        if not best.over:
+            raise
+    best.take()
     accuracy = _accuracy(network.eval(), images, labelled.labels)
     _write(path, read_weights(source), backbone.cpu(), {'run': identity, 'accuracy': accuracy})
     checkpoint.unlink(missing_ok=True)
@@ -212,9 +225,13 @@ def _check(spec: BackboneSettings, labelled: LabelledImages) -> None:
 
 
 def _identity(
-    spec: BackboneSettings, sha256: str, labelled: LabelledImages, how: FineTuning
+    spec: BackboneSettings,
+    sha256: str,
+    images: tuple[LabelledImages | None, ...],
+    how: FineTuning,
 ) -> str:
-    depends = [spec.name, spec.layer, sha256, labelled.fingerprint(), how.model_dump(mode='json')]
+    data = [each and each.fingerprint() for each in images]
+    depends = [spec.name, spec.layer, sha256, data, how.model_dump(mode='json')]
     return hashlib.sha256(json.dumps(depends).encode()).hexdigest()
 
 
@@ -230,6 +247,63 @@ def _kept(path: Path, identity: str) -> FineTuned | None:
     if about['run'] != identity:
         return None
     return FineTuned(path, sha256_of(path), about['accuracy'], reused=True)
+
+
+def in_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether layers compute in bfloat16: where that is asked for, or the machine is made for it.
+
+    A processor that is not computes it by way of float32, several times slower.
+    """
+    if precision != 'auto':
+        return precision == 'bfloat16'
+    if device.type == 'cuda':
+        return bool(torch.cuda.is_bf16_supported())
+    try:
+        flags = set(Path('/proc/cpuinfo').read_text(encoding='ascii', errors='replace').split())
+    except OSError:  # not Linux
+        return False
+    return not flags.isdisjoint({'avx512_bf16', 'amx_bf16'})
+
+
+def freeze(backbone: Backbone, share: float) -> None:
+    """Leave only the last layers something to learn.
+
+    Args:
+        backbone: Whose layers stand in the order in which they compute.
+        share: Of the layers with weights; at least one learns.
+
+    """
+    layers = [m for m in backbone.network.modules() if any(True for _ in m.parameters(False))]
+    learning = max(math.ceil(share * len(layers)), 1)
+    for layer in layers[:-learning]:
+        for parameter in layer.parameters(recurse=False):
+            parameter.requires_grad_(False)
+
+
+def _share(how: FineTuning, images: int) -> float:
+    if how.trainable is not None:
+        return how.trainable
+    return _THIRD if images < SMALL else 1.0
+
+
+def _drawn(labelled: LabelledImages, images: Tensor, rows: Tensor, how: FineTuning) -> Tensor:
+    """Give the images of some rows, [B, S, S, 3]: another view of each where there is one."""
+    if labelled.anew is None or not how.augment:
+        return images[rows]
+    return torch.from_numpy(np.stack([labelled.anew(row) for row in rows.tolist()])).to(images)
+
+
+def _loss(network: _Classifier, held_out: LabelledImages | None, device: torch.device) -> float:
+    """Give the cross entropy of images that taught nothing, with the network as it answers."""
+    if held_out is None:
+        return 0.0
+    training = network.training
+    network.eval()
+    images, labels = torch.from_numpy(held_out.images), held_out.labels.to(device)
+    with torch.inference_mode():
+        logits = torch.cat([network(part.to(device)) for part in torch.split(images, _CHUNK)])
+    network.train(training)
+    return float(functional.cross_entropy(logits, labels))
 
 
 def _accuracy(network: _Classifier, images: Tensor, labels: Tensor) -> float:

@@ -7,10 +7,18 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from mm_perception import plain_yaml
 from mm_perception.errors import SettingsError
@@ -19,7 +27,13 @@ from mm_perception.pipeline import PipelineSettings
 from mm_perception.scaling import ScalingKind
 from training.config import config_folders
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 Settings = TypeVar('Settings', bound=BaseModel)
+
+SMALL = 1000
+"""So many labelled images teach all layers."""
 
 
 class Optimisation(BaseModel):
@@ -36,6 +50,52 @@ class Optimisation(BaseModel):
     schedule: Literal['constant', 'cosine'] = Field(
         'constant', description='The learning rate over the epochs: the paper keeps it.'
     )
+
+
+class FineTuning(BaseModel):
+    """How backbones are fine-tuned on the labelled frames; see ``training/finetune.py``."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid')
+
+    epochs: PositiveInt = Field(40, description='Passes over the labelled images, at most.')
+    learning_rate: PositiveFloat = Field(1e-4, description="Adam's.")
+    batch_size: PositiveInt = Field(32, description='Images a step; the paper names none.')
+    dropout: float = Field(
+        0.5, ge=0, lt=1, description="Between features and classifier, as in VGG16's own."
+    )
+    trainable: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description='The share of the layers with weights that learn, those next to the features. '
+        f'Unset: a third where fewer than {SMALL} images have a label, else all.',
+    )
+    augment: bool = Field(
+        True, description='Crop and turn over the images anew each time, colour and depth alike.'
+    )
+    patience: PositiveInt | None = Field(
+        6,
+        description='Stop after so many epochs in which held-out recordings were told no better, '
+        'and take the best epoch; unset: all epochs. It takes recordings of two classes that '
+        'have several.',
+    )
+    precision: Literal['auto', 'float32', 'bfloat16'] = Field(
+        'auto',
+        description='What layers compute in; the weights are float32. auto: bfloat16 on a GPU '
+        'and on processors that multiply it.',
+    )
+    seed: int = Field(0, ge=0, lt=2**32, description='Of classifier, dropout and order.')
+
+
+PAPER = FineTuning(
+    epochs=200,
+    learning_rate=1e-5,
+    trainable=1,
+    augment=False,
+    patience=None,
+    precision='float32',
+)
+"""As the paper fine-tunes (§4.1.2), where it names something."""
 
 
 class Rates(BaseModel):
@@ -67,6 +127,9 @@ class Recipe(BaseModel):
         (),
         description='Shares of the labels to fit with once more, for the curve in the report.',
     )
+    finetune: FineTuning | None = Field(
+        None, description='Fine-tune the backbones on the labelled frames; unset: they are frozen.'
+    )
     scaling: ScalingKind = Field(
         'global', description='How features are scaled: none, global or feature.'
     )
@@ -80,6 +143,15 @@ class Recipe(BaseModel):
         default_factory=Rates, description='When an object is unknown, and when the eyes disagree.'
     )
     seed: int = Field(0, ge=0, lt=2**32, description='Of everything random in training.')
+
+    @model_validator(mode='after')
+    def _curve_is_of_labels(self) -> Self:
+        if self.efficiency and self.finetune is not None:
+            raise ValueError(
+                'efficiency and finetune: the backbones would have seen labels that a point of the '
+                'curve is to do without; leave one of them out'
+            )
+        return self
 
     def model_settings(self, dimensions: Mapping[str, int], classes: int) -> ModelSettings:
         """Complete the model's settings.

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from rich.console import Console
 
 from mm_perception.bundle import Bundle, Head, save_bundle
 from mm_perception.errors import LabelError, TrainingError
+from mm_perception.observation import Modality
 from mm_perception.pipeline import Pipeline, PipelineSettings
 from training.climb import CHECKPOINT_SECONDS, UNLABELLED, Epoch, Run
 from training.dataset import Dataset, Extractor, load_dataset
@@ -30,6 +32,7 @@ from training.recipe import Recipe
 from training.report import write_report
 from training.summary import About, make_report, random_weights, version, versions
 from training.trust import Findings, gather, learn_trust
+from training.tuned import fine_tuned
 from training.weights import without_pickle
 
 
@@ -42,6 +45,7 @@ class Setting:
         device: Where to compute.
         cache: The folder that keeps features.
         backbone_weights: The backbones' weights file, where the recipe asks for one.
+        fine_tuned: What was made of it, by modality.
         resume: Go on with what was begun in the output folder, however far that had come.
         overwrite: Replace what an earlier session left there.
         checkpoint_every: See ``Run``.
@@ -55,6 +59,7 @@ class Setting:
     device: torch.device
     cache: Path
     backbone_weights: Path | None = None
+    fine_tuned: Mapping[Modality, Path] = field(default_factory=dict)
     resume: bool = False
     overwrite: bool = False
     checkpoint_every: float = CHECKPOINT_SECONDS
@@ -125,10 +130,12 @@ def _train(
     started = time.monotonic()
     setting = _with_safe_weights(setting)
     pipeline = load_pipeline(recipe.pipeline, setting.backbone_weights, setting)
-    train, test = _datasets(recipe, setting, pipeline, material, held_out)
-    train, test = set_aside(train, test, leave_out)
-    data = _thin_out(train.training_data(train.classes()), recipe.labelled_fraction, recipe.seed)
-    check_labels(data)
+    take = partial(_take, recipe, setting, material, held_out, leave_out)
+    train, test, data = take(pipeline)
+    if recipe.finetune is not None:
+        pipeline, files = fine_tuned(pipeline, material.sources, train, data, recipe, setting)
+        setting = replace(setting, fine_tuned=files)
+        train, test, data = take(pipeline)
     _describe(setting.console, data, train, test)
     history: list[Epoch] = []
 
@@ -238,21 +245,28 @@ def _with_safe_weights(setting: Setting) -> Setting:
     return replace(setting, backbone_weights=safe)
 
 
-def _datasets(
+def _take(
     recipe: Recipe,
     setting: Setting,
-    pipeline: Pipeline,
     material: Material,
     held_out: Material | frozenset[str] | float,
-) -> tuple[Dataset, Dataset]:
+    leave_out: frozenset[str],
+    pipeline: Pipeline,
+) -> tuple[Dataset, Dataset, TrainingData]:
+    """Give what trains, what is held out, and what there is to learn from."""
     if isinstance(held_out, Material):
         _refuse_overlap(material, held_out)
-    dataset = _extracted(material, pipeline, recipe.every, setting)
+    train = _extracted(material, pipeline, recipe.every, setting)
     if isinstance(held_out, Material):
-        return dataset, _extracted(held_out, pipeline, recipe.every, setting)
-    if isinstance(held_out, float):
-        held_out = held_out_at_random(dataset, held_out, recipe.seed)
-    return split(dataset, held_out)
+        test = _extracted(held_out, pipeline, recipe.every, setting)
+    else:
+        if isinstance(held_out, float):
+            held_out = held_out_at_random(train, held_out, recipe.seed)
+        train, test = split(train, held_out)
+    train, test = set_aside(train, test, leave_out)
+    data = _thin_out(train.training_data(train.classes()), recipe.labelled_fraction, recipe.seed)
+    check_labels(data)
+    return train, test, data
 
 
 def _refuse_overlap(train: Material, test: Material) -> None:
@@ -356,9 +370,10 @@ def _save(
     setting: Setting,
 ) -> None:
     from_file = {
-        modality: setting.backbone_weights
+        modality: file
         for modality, spec in pipeline.settings.backbones.items()
-        if spec.weights == 'file' and setting.backbone_weights is not None
+        if spec.weights == 'file'
+        and (file := setting.fine_tuned.get(modality, setting.backbone_weights)) is not None
     }
     manifest = {
         'created': datetime.now(timezone.utc).isoformat(timespec='seconds'),

@@ -18,12 +18,13 @@ from mm_perception.features import BackboneSettings, load_backbone, sha256_of
 from mm_perception.observation import Modality
 from mm_perception.pipeline import Pipeline, PipelineSettings
 from training.climb import Progress, Run
+from training.finetune import LabelledImages, fine_tune
 from training.interrupt import StoppedError
-from training.paper.washington.fine_tuning import FineTuning, LabelledImages, fine_tune
+from training.recipe import PAPER
 from training.recordings.washington import find_crops
 
 SPEC = BackboneSettings(name='squeezenet1_0', weights='file')
-SHORT = FineTuning(epochs=2, batch_size=4, learning_rate=1e-3)
+SHORT = PAPER.model_copy(update={'epochs': 2, 'batch_size': 4, 'learning_rate': 1e-3})
 CPU = Run(torch.device('cpu'))
 
 
@@ -158,7 +159,7 @@ def test_real_weights_learn_apples_from_balls_by_depth(shared_data: Path, tmp_pa
     pipeline = Pipeline(settings, dict.fromkeys(settings.modalities, file))
     images = np.stack([pipeline.prepare(crop.observation())[Modality.DEPTH] for crop in crops])
     labels = torch.tensor([int(crop.category == 'ball') for crop in crops])
-    how = FineTuning(epochs=8, batch_size=8, learning_rate=1e-4)
+    how = PAPER.model_copy(update={'epochs': 8, 'batch_size': 8, 'learning_rate': 1e-4})
     accuracies: list[float] = []
     run = replace(CPU, report=lambda p: accuracies.append(float(p.terms['accuracy'])))
     tuned = fine_tune(

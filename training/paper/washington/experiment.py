@@ -29,9 +29,8 @@ from training.paper.provenance import provenance
 from training.paper.results import Missing, Result, append, read
 from training.paper.washington.classifier_only import fit_classifier
 from training.paper.washington.features import Labels, Prepared, Setting, prepare
-from training.paper.washington.fine_tuning import FineTuning
 from training.paper.washington.splits import read_objects
-from training.recipe import Recipe, read_recipe
+from training.recipe import PAPER, FineTuning, Recipe, read_recipe
 
 RGB, DEPTH = str(Modality.RGB), str(Modality.DEPTH)
 MODES = {'x': (RGB,), 'w': (DEPTH,), 'xw': (RGB, DEPTH)}
@@ -275,7 +274,7 @@ def _with_epochs(recipe: Recipe, epochs: int | None) -> Recipe:
 
 
 def _fine_tuning(epochs: int | None) -> FineTuning:
-    return FineTuning() if epochs is None else FineTuning(epochs=epochs)
+    return PAPER if epochs is None else PAPER.model_copy(update={'epochs': epochs})
 
 
 def _told(row: Result) -> str:

@@ -24,15 +24,15 @@ from mm_perception.observation import Modality
 from mm_perception.pipeline import Image, Pipeline
 from training.climb import Run
 from training.dataset import Dataset, Extractor, load_dataset
+from training.finetune import FineTuned, LabelledImages, fine_tune
 from training.fit import TrainingData
 from training.interrupt import stoppable
 from training.material import split as divide
 from training.paper.learners import FROZEN
 from training.paper.results import RecipeName
-from training.paper.washington.fine_tuning import FineTuned, FineTuning, LabelledImages, fine_tune
 from training.paper.washington.splits import Objects, Split
 from training.progress import progress_bars
-from training.recipe import Recipe, read_recipe
+from training.recipe import PAPER, FineTuning, Recipe, read_recipe
 
 Labels = Literal['few', 'all']
 """Of which training crops a model knows the category: of those drawn, or of every one."""
@@ -78,14 +78,14 @@ class Setting:
         """Name the recipe: the paper's, ``shortened`` (or another backbone), quick, or ours."""
         if self.quick:
             return 'quick'
-        published, how = read_recipe(Path('washington')), self.fine_tuning or FineTuning()
-        if _settings(self.recipe, how) != _settings(published, FineTuning()):
+        published, how = read_recipe(Path('washington')), self.fine_tuning or PAPER
+        if _settings(self.recipe, how) != _settings(published, PAPER):
             return 'ours'
         names = {spec.name for spec in self.recipe.pipeline.backbones.values()}
         as_published = (
             names == {BackboneSettings().name}
             and self.recipe.optimisation.epochs == published.optimisation.epochs
-            and self.fine_tuning == FineTuning(seed=how.seed)
+            and self.fine_tuning == PAPER.model_copy(update={'seed': how.seed})
         )
         return 'paper' if as_published else 'shortened'
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -163,7 +163,7 @@ def lasting_as_long(recipe: Recipe, data: TrainingData, like: TrainingData) -> R
 
 def _model_scores(
     train: TrainingData, test: TrainingData, trial: Trial, setting: Setting
-) -> Mapping[str, Scores]:
+) -> dict[str, Scores]:
     recipe = setting.recipe
     check_labels(train)
     if trial.learner == LABELLED_ONLY:

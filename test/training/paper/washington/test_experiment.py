@@ -30,9 +30,8 @@ from training.paper.results import Result, read
 from training.paper.washington.classifier_only import fit_classifier
 from training.paper.washington.experiment import backbone_changes, run_table, score, ways
 from training.paper.washington.features import Prepared, Setting, prepare
-from training.paper.washington.fine_tuning import FineTuning
 from training.paper.washington.splits import read_objects
-from training.recipe import read_recipe
+from training.recipe import PAPER, read_recipe
 from training.recordings.washington import find_crops
 
 CPU = torch.device('cpu')
@@ -61,7 +60,14 @@ class Place:
     def setting(self, changes: Sequence[str] = (), epochs: int = 1) -> Setting:
         recipe = read_recipe(Path('washington'), [*SMALL, *changes])
         console = Console(file=io.StringIO())
-        return Setting(recipe, FineTuning(epochs=epochs), self.weights, self.cache, CPU, console)
+        return Setting(
+            recipe,
+            PAPER.model_copy(update={'epochs': epochs}),
+            self.weights,
+            self.cache,
+            CPU,
+            console,
+        )
 
 
 def write_objects(root: Path, frames: int = 60) -> Path:
@@ -215,7 +221,12 @@ def published(changes: Sequence[str] = (), epochs: int = 200) -> str:
     recipe = read_recipe(Path('washington'), changes)
     nowhere = Path('nowhere')
     return Setting(
-        recipe, FineTuning(epochs=epochs), None, nowhere, CPU, Console(file=io.StringIO())
+        recipe,
+        PAPER.model_copy(update={'epochs': epochs}),
+        None,
+        nowhere,
+        CPU,
+        Console(file=io.StringIO()),
     ).called()
 
 
