@@ -288,7 +288,7 @@ def _share(how: FineTuning, images: int) -> float:
 
 def _drawn(labelled: LabelledImages, images: Tensor, rows: Tensor, how: FineTuning) -> Tensor:
     """Give the images of some rows, [B, S, S, 3]: another view of each where there is one."""
-    if labelled.anew is None or not how.augment:
+    if labelled.anew is None or not how.augment or not len(rows):
         return images[rows]
     return torch.from_numpy(np.stack([labelled.anew(row) for row in rows.tolist()])).to(images)
 
