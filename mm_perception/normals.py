@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Values: TypeAlias = NDArray[np.float64]
+    Values: TypeAlias = NDArray[np.float32]
 
 _RADIUS = 3  # pixels: 7×7 average a Kinect's steps away, and leave an apple its roundness
-_OFFSETS = np.arange(-_RADIUS, _RADIUS + 1, dtype=np.float64)
+_OFFSETS = np.arange(-_RADIUS, _RADIUS + 1, dtype=np.float32)
 
 
 def surface_normals(
@@ -44,29 +44,32 @@ def surface_normals(
         and H×W, where there are three valid pixels around, not in one line, to say so.
 
     """
-    inverse = np.zeros(depth.shape)
-    np.divide(1.0, depth, out=inverse, where=valid)
-    weight = valid.astype(np.float64)
+    inverse = np.zeros(depth.shape, np.float32)
+    np.divide(np.float32(1), depth, out=inverse, where=valid)
+    # Only differences count; measured from the middle they keep more of float32's digits.
+    middle = np.float32(inverse.sum() / max(np.count_nonzero(valid), 1))
+    np.subtract(inverse, middle, out=inverse, where=valid)
+    weight = valid.astype(np.float32)
     (c, across, down), known = _planes(
         [_moment(weight, *powers) for powers in ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2))],
         [_moment(inverse, *powers) for powers in ((0, 0), (1, 0), (0, 1))],
     )
     height, width = depth.shape
-    u = np.arange(width) - (width - 1) / 2
-    v = np.arange(height)[:, None] - (height - 1) / 2
-    normals = np.stack(
-        [-focal_length * across, -focal_length * down, u * across + v * down - c], axis=-1
-    )
-    length = np.linalg.norm(normals, axis=-1, keepdims=True)
-    known &= length[..., 0] > 0
-    np.divide(normals, length, out=normals, where=known[..., None])
-    return normals.astype(np.float32), known
+    u = np.arange(width, dtype=np.float32) - np.float32((width - 1) / 2)
+    v = np.arange(height, dtype=np.float32)[:, None] - np.float32((height - 1) / 2)
+    f = np.float32(focal_length)
+    x, y, z = -f * across, -f * down, u * across + v * down - c - middle
+    length = np.sqrt(x * x + y * y + z * z)
+    known &= length > 0
+    scale = np.zeros_like(length)
+    np.divide(np.float32(1), length, out=scale, where=known)
+    return np.stack([x * scale, y * scale, z * scale], axis=-1), known
 
 
 def _moment(image: Values, i: int, j: int) -> Values:
     """Sum image · du^i · dv^j over the window around each pixel; outside of it all is 0."""
     return np.asarray(
-        cv2.sepFilter2D(image, cv2.CV_64F, _OFFSETS**i, _OFFSETS**j, borderType=cv2.BORDER_CONSTANT)
+        cv2.sepFilter2D(image, cv2.CV_32F, _OFFSETS**i, _OFFSETS**j, borderType=cv2.BORDER_CONSTANT)
     )
 
 
@@ -90,7 +93,7 @@ def _planes(
     determinant = n * m00 + u * m01 + v * m02
     known = determinant > 0.5  # noqa: PLR2004 - of whole numbers: 1 or more, or 0
     scale = np.zeros_like(determinant)
-    np.divide(1.0, determinant, out=scale, where=known)
+    np.divide(np.float32(1), determinant, out=scale, where=known)
     solution = (
         scale * (m00 * w + m01 * wu + m02 * wv),
         scale * (m01 * w + m11 * wu + m12 * wv),

@@ -220,7 +220,14 @@ def jet(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _normals_input(crop: NDArray[np.float32], settings: PreprocessingSettings) -> NDArray[np.uint8]:
-    normals, known = surface_normals(crop, _valid(crop), settings.focal_length)
+    valid, focal_length = _valid(crop), settings.focal_length
+    if (scale := settings.size / max(crop.shape)) < 1:
+        # Thinned, not blended: a hole stays one, and the surface's edge is no slope.
+        size = max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale))
+        crop = cv2.resize(crop, size, interpolation=cv2.INTER_NEAREST)
+        valid = cv2.resize(valid.view(np.uint8), size, interpolation=cv2.INTER_NEAREST).view(bool)
+        focal_length *= scale
+    normals, known = surface_normals(crop, valid, focal_length)
     if not known.all():
         normals = _fill(normals, known) if known.any() else np.broadcast_to(_FACING, normals.shape)
     square = fit_square(np.ascontiguousarray(normals), settings.size)

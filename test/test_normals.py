@@ -101,6 +101,12 @@ def test_any_depth_gives_an_input_without_a_warning_or_is_refused(depth: np.ndar
                 depth_input(depth, NORMALS)
 
 
+def test_a_large_crop_shows_the_same_surface_as_a_small_one() -> None:
+    whole = depth_input(plane(0.5, -0.3, 1, 97, 64), NORMALS).astype(int)
+    expected = np.rint(127.5 * (1 + normal(0.5, -0.3) * [1, 1, -1]))
+    assert_allclose(whole, np.broadcast_to(expected, whole.shape), atol=2)
+
+
 def test_one_lonely_distance_looks_into_the_camera() -> None:
     depth = np.full((20, 20), np.nan, np.float32)
     depth[3, 4] = 1

@@ -28,7 +28,7 @@ def draw_few_labels(results: Sequence[Result], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     pictures = []
     for section in sections(results):
-        words = f'few_labels {section.data} {section.variant.label}'
+        words = f'few_labels {section.data} {section.recipe}'
         path = folder / f'{re.sub("[^A-Za-z0-9]+", "_", words).strip("_")}.png'
         path.write_bytes(label_curves(section))
         pictures.append(path)

@@ -57,13 +57,13 @@ class Section:
 
     Attributes:
         data: The data set and its backbones.
-        variant: The recipe.
+        recipe: What the recipe is called, with the weights of its objective.
         runs: By labels, the fewest first, and learner.
 
     """
 
     data: str
-    variant: Variant
+    recipe: str
     runs: Mapping[str, Mapping[str, Runs]]
 
     def accuracy(self, labels: str, learner: str, mode: Mode) -> Spread | None:
@@ -95,12 +95,12 @@ def sections(results: Sequence[Result]) -> list[Section]:
         (r for r in results if f', {FROZEN} ' in r.data and r.model in NAMES),
         key=lambda r: r.time,
     )
-    made = [r for r in of_kind if r.model != LINEAR]
-    kinds = sorted(
-        {(r.data, Variant(r.recipe, r.epochs)) for r in made},
-        key=lambda kind: (kind[0], kind[1].rank),
+    made = sorted(
+        (r for r in of_kind if r.model != LINEAR),
+        key=lambda r: (r.data, Variant(r.recipe, r.epochs).rank),
     )
-    return [Section(data, variant, _runs(of_kind, data, variant)) for data, variant in kinds]
+    kinds = dict.fromkeys((r.data, _recipe(r)) for r in made)
+    return [Section(data, recipe, _runs(of_kind, data, recipe)) for data, recipe in kinds]
 
 
 def print_few_labels(console: Console, results: Sequence[Result]) -> None:
@@ -109,8 +109,7 @@ def print_few_labels(console: Console, results: Sequence[Result]) -> None:
     if not found:
         console.print('Nothing was measured yet: `train paper few_labels --washington PATH` does.')
     for section in found:
-        marker = section.variant.label
-        console.print(Text(f'{section.data}, recipe {marker}: unseen objects', style='bold'))
+        console.print(Text(f'{section.data}, {section.recipe}: unseen objects', style='bold'))
         console.print(_accuracies(section))
         console.print(Text('What the unlabelled frames gave, by split', style='bold'))
         console.print(_gains(section))
@@ -141,12 +140,16 @@ def spread(values: Mapping[tuple[int, int], float]) -> Spread | None:
     return Spread(statistics.fmean(by_seed), deviation, len(values))
 
 
+def _recipe(result: Result) -> str:
+    return f'{Variant(result.recipe, result.epochs).label}, α {result.alpha:g}, β {result.beta:g}'
+
+
 def _runs(
-    results: Iterable[Result], data: str, variant: Variant
+    results: Iterable[Result], data: str, recipe: str
 ) -> dict[str, dict[str, dict[tuple[int, int], Result]]]:
     runs: dict[str, dict[str, dict[tuple[int, int], Result]]] = {}
     for r in results:
-        if r.data == data and (r.model == LINEAR or Variant(r.recipe, r.epochs) == variant):
+        if r.data == data and (r.model == LINEAR or _recipe(r) == recipe):
             place = runs.setdefault(r.labels, {}).setdefault(r.model, {})
             place[r.seed, r.split or 0] = r
     return {labels: runs[labels] for labels in sorted(runs, key=_fewest_first)}

@@ -120,8 +120,8 @@ def run_trial(objects: Objects, dataset: Dataset, trial: Trial, setting: Setting
         found = _model_scores(train, test, trial, setting)
     seconds = time.monotonic() - begin
     commit, machine = provenance(str(setting.device))
-    settings = recipe.model_settings(dict.fromkeys(_EVERY, 1), len(objects.classes))
-    of_model = {'a': settings.widths.a, 'alpha': settings.alpha, 'beta': settings.beta}
+    called, epochs, *weights = _recipe(setting, objects)
+    of_model = dict(zip(('a', 'alpha', 'beta'), weights, strict=True))
     return Result.model_validate(
         {
             'commit': commit,
@@ -133,8 +133,8 @@ def run_trial(objects: Objects, dataset: Dataset, trial: Trial, setting: Setting
             'missing': '' if trial.learner == LINEAR else 'kl',
             'labels': trial.labels(setting),
             **({} if trial.learner == LINEAR else of_model),
-            'recipe': setting.called(),
-            'epochs': 0 if trial.learner == LINEAR else recipe.optimisation.epochs,
+            'recipe': called,
+            'epochs': 0 if trial.learner == LINEAR else epochs,
             'seed': trial.seed,
             'split': trial.split,
             **{mode: 100 * scores.accuracy for mode, scores in found.items()},
@@ -180,16 +180,25 @@ def _model_scores(
 
 
 def _is_done(rows: Sequence[Result], objects: Objects, trial: Trial, setting: Setting) -> bool:
-    epochs = 0 if trial.learner == LINEAR else setting.recipe.optimisation.epochs
     wanted = (
-        setting.data(objects), trial.learner, trial.labels(setting), trial.split, trial.seed,
-        epochs,
+        setting.data(objects), trial.learner, trial.labels(setting), trial.split, trial.seed
     )  # fmt: skip
+    recipe = _recipe(setting, objects)
     return any(
-        wanted == (row.data, row.model, row.labels, row.split, row.seed, row.epochs)
-        and (trial.learner == LINEAR or row.recipe == setting.called())  # it asks for no recipe
+        wanted == (row.data, row.model, row.labels, row.split, row.seed)
+        and (
+            trial.learner == LINEAR  # it asks for no recipe
+            or recipe == (row.recipe, row.epochs, row.a, row.alpha, row.beta)
+        )
         for row in rows
     )
+
+
+def _recipe(setting: Setting, objects: Objects) -> tuple[object, ...]:
+    """Name a recipe by what a row says of it."""
+    recipe = setting.recipe
+    model = recipe.model_settings(dict.fromkeys(_EVERY, 1), len(objects.classes))
+    return setting.called(), recipe.optimisation.epochs, model.widths.a, model.alpha, model.beta
 
 
 def _told(row: Result) -> str:

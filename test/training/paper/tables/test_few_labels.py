@@ -32,6 +32,8 @@ def result(model: str, xw: float, split: int = 1, seed: int = 0, **fields: Any) 
             'epochs': 0 if model == LINEAR else 60,
             'seed': seed,
             'split': split,
+            'alpha': 30,
+            'beta': 1,
             'x': 50,
             'w': 50,
             'xw': xw,
@@ -102,7 +104,10 @@ def test_newest_run_counts_and_recipes_are_kept_apart() -> None:
         result(LINEAR, 90),
     ]
     found = sections(rows)
-    assert [section.variant.recipe for section in found] == ['ours', 'quick']
+    assert [section.recipe for section in found] == [
+        'ours (60 epochs), α 30, β 1',
+        'quick (60 epochs), α 30, β 1',
+    ]
     assert [section.accuracy('5%', SEMI_SUPERVISED, 'xw').mean for section in found] == [80, 10]  # type: ignore[union-attr]
     assert all(section.accuracy('5%', LINEAR, 'xw').mean == 90 for section in found)  # type: ignore[union-attr]
 
@@ -120,7 +125,7 @@ def test_nothing_measured_says_how_to() -> None:
 def test_curves_are_one_picture_a_section(tmp_path: Path) -> None:
     rows = [result(m, 50, labels=n) for m in (LINEAR, SEMI_SUPERVISED) for n in ('5%', '1 a class')]
     (path,) = draw_few_labels(rows, tmp_path / 'pictures')
-    assert path.name == 'few_labels_part_frozen_squeezenet1_0_ours_60_epochs.png'
+    assert path.name == 'few_labels_part_frozen_squeezenet1_0_ours_60_epochs_30_1.png'
     picture = cv2.imread(str(path))
     blue, vermilion = (int((picture == c).all(2).sum()) for c in ((178, 114, 0), (0, 94, 213)))
     assert blue > 100
