@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
@@ -36,6 +36,7 @@ def normal(across: float, down: float) -> np.ndarray:
     return n / np.linalg.norm(n)
 
 
+@settings(max_examples=40)
 @given(SLOPES, SLOPES, DISTANCES, st.integers(2, 40), st.integers(2, 40))
 def test_a_plane_has_one_normal_up_to_its_border(
     across: float, down: float, distance: float, height: int, width: int
@@ -48,6 +49,7 @@ def test_a_plane_has_one_normal_up_to_its_border(
     assert_allclose(normals, expected, atol=4 * F * np.finfo(np.float32).eps * 10)
 
 
+@settings(max_examples=40)
 @given(arrays(np.bool_, (12, 15)), SLOPES, SLOPES)
 def test_holes_change_no_normal_and_what_is_in_them_is_never_looked_at(
     valid: np.ndarray, across: float, down: float

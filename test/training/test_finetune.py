@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from mm_perception.features import BackboneSettings, load_backbone, sha256_of
 from mm_perception.observation import Modality
 from mm_perception.pipeline import Pipeline, PipelineSettings
 from training.climb import Progress, Run
-from training.finetune import LabelledImages, fine_tune
+from training.finetune import LabelledImages, fine_tune, freeze, in_bfloat16
 from training.interrupt import StoppedError
 from training.recipe import PAPER
 from training.recordings.washington import find_crops
@@ -110,6 +111,67 @@ def test_stopped_run_goes_on_where_it_was(tmp_path: Path, weights: Path) -> None
     rest = fine_tune(SPEC, weights, pictures(), SHORT, going_on, tmp_path / 'parts')
     assert [step.done for step in steps] == [4, 5, 6]
     assert rest.sha256 == whole.sha256
+
+
+def test_it_stops_when_other_recordings_are_told_no_better(tmp_path: Path, weights: Path) -> None:
+    contrary = replace(pictures(4), labels=1 - pictures(4).labels)  # the more learned, the worse
+    steps: list[Progress] = []
+    how = SHORT.model_copy(update={'epochs': 20, 'patience': 1})
+    run = replace(CPU, report=steps.append)
+    tuned = fine_tune(SPEC, weights, pictures(4), how, run, tmp_path, contrary)
+    assert steps[-1].done < steps[-1].total == 20
+    assert list(tmp_path.iterdir()) == [tuned.path]
+    assert fine_tune(SPEC, weights, pictures(4), how, CPU, tmp_path, contrary).reused
+    assert not fine_tune(SPEC, weights, pictures(4), SHORT, CPU, tmp_path, pictures(4)).reused
+
+
+def test_stopped_run_that_waits_for_other_recordings_goes_on_where_it_was(
+    tmp_path: Path, weights: Path
+) -> None:
+    how = SHORT.model_copy(update={'epochs': 4, 'patience': 2})
+    given = SPEC, weights, pictures(4), how
+    whole = fine_tune(*given, CPU, tmp_path / 'whole', pictures(4))
+    asked = iter([False, False, True])
+    stopping = replace(CPU, stopping=lambda: next(asked))
+    with pytest.raises(StoppedError):
+        fine_tune(*given, stopping, tmp_path / 'parts', pictures(4))
+    assert fine_tune(*given, CPU, tmp_path / 'parts', pictures(4)).sha256 == whole.sha256
+
+
+def test_only_the_layers_next_to_the_features_learn(weights: Path) -> None:
+    backbone = load_backbone(SPEC, weights)
+    layers = [name for name, _ in backbone.network.named_parameters() if name.endswith('weight')]
+    for share, count in ((1.0, len(layers)), (0.5, math.ceil(len(layers) / 2)), (1e-9, 1)):
+        backbone.requires_grad_(True)
+        freeze(backbone, share)
+        learning = {n for n, p in backbone.network.named_parameters() if p.requires_grad}
+        assert {name for name in learning if name.endswith('weight')} == set(layers[-count:])
+
+
+def test_bfloat16_is_taken_where_asked_for_and_teaches_as_well(
+    tmp_path: Path, weights: Path
+) -> None:
+    assert in_bfloat16('bfloat16', CPU.device)
+    assert not in_bfloat16('float32', CPU.device)
+    how = SHORT.model_copy(update={'epochs': 8, 'precision': 'bfloat16'})
+    tuned = fine_tune(SPEC, weights, pictures(), how, CPU, tmp_path)
+    assert tuned.accuracy == 1.0
+    assert {value.dtype for value in load_file(tuned.path).values()} == {torch.float32}
+
+
+def test_images_are_another_each_time_where_there_are_others(tmp_path: Path, weights: Path) -> None:
+    asked: list[int] = []
+
+    def anew(row: int) -> np.ndarray:
+        asked.append(row)
+        return pictures().images[row]
+
+    given = replace(pictures(), anew=anew)
+    fine_tune(SPEC, weights, given, SHORT, CPU, tmp_path / 'paper')
+    assert not asked
+    how = SHORT.model_copy(update={'augment': True})
+    fine_tune(SPEC, weights, given, how, CPU, tmp_path / 'anew')
+    assert sorted(asked) == sorted([*range(12)] * 2)
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,9 @@ def test_a_row_is_measured_once_and_printed(
     [
         (['table4'], 'table4: give the data with --mnist'),
         (['table5'], 'table5: give the data with --washington'),
+        (['few_labels'], 'few_labels: give the data with --washington'),
+        (['few_labels', '--washington', 'none'], 'none: there is no such folder'),
+        (['table5', '--set', 'seed=1'], '--set: is for few_labels'),
         (['flickr'], 'flickr: give the data with --flickr'),
         (['table4', '--mnist', 'none.npz'], 'none.npz: no such file'),
         (['table4', '--mnist', 'none.npz', '--only', 'nothing'], '--only nothing: not in table4'),
