@@ -84,7 +84,9 @@ class FineTuning(BaseModel):
         description='What layers compute in; the weights are float32. auto: bfloat16 on a GPU '
         'and on processors that multiply it.',
     )
-    seed: int = Field(0, ge=0, lt=2**32, description='Of classifier, dropout and order.')
+    seed: int = Field(
+        0, ge=0, lt=2**32, description="Of classifier and order; a recipe's own replaces it."
+    )
 
 
 PAPER = FineTuning(

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
+from mm_perception.errors import SettingsError
 from training.climb import UNLABELLED, batches
 from training.dataset import Dataset
 from training.evaluate import Scores
@@ -54,7 +55,7 @@ class Trial:
 
     def labels(self, setting: Setting) -> str:
         """Name the labels as results do: ``5%``, ``2 a class``."""
-        return setting.labels('few') if self.per_class is None else f'{self.per_class} a class'
+        return _labels(self.per_class, setting)
 
 
 def run_few_labels(
@@ -90,13 +91,12 @@ def run_few_labels(
     objects = read_objects(folder, trials_file)
     setting.console.print(f'{objects.name}: {len(objects.sources)} objects; {objects.note}')
     chosen = splits or range(1, len(objects.trials) + 1)
+    for split in chosen:
+        objects.split(split, setting.recipe)  # refuse a wrong one now, not after the features
     added: list[Result] = []
     dataset: Dataset | None = None
-    for seed, split, per_class, learner in product(seeds, chosen, PER_CLASS, LEARNERS):
-        trial = Trial(learner, per_class, split, seed)
-        name = f'{learner}, {trial.labels(setting)}'
-        if only and not any(word in name for word in only):
-            continue
+    for seed, split, kind in product(seeds, chosen, _kinds(only, setting)):
+        trial = Trial(*kind, split, seed)
         if _is_done(read(results), objects, trial, setting):
             continue
         dataset = dataset or frozen_features(objects, setting)
@@ -159,6 +159,22 @@ def lasting_as_long(recipe: Recipe, data: TrainingData, like: TrainingData) -> R
     epochs = max(round(optimisation.epochs * wanted / steps), 1)
     longer = optimisation.model_copy(update={'epochs': epochs})
     return recipe.model_copy(update={'optimisation': longer})
+
+
+def _labels(per_class: int | None, setting: Setting) -> str:
+    return setting.labels('few') if per_class is None else f'{per_class} a class'
+
+
+def _kinds(only: Sequence[str], setting: Setting) -> list[tuple[str, int | None]]:
+    """Choose learners and numbers of labels by a part of their names."""
+    names = {
+        f'{learner}, {_labels(per_class, setting)}': (learner, per_class)
+        for per_class, learner in product(PER_CLASS, LEARNERS)
+    }
+    for word in only:
+        if not any(word in name for name in names):
+            raise SettingsError(f'--only {word}: not in few_labels; it has: {"; ".join(names)}')
+    return [kind for name, kind in names.items() if not only or any(w in name for w in only)]
 
 
 def _model_scores(

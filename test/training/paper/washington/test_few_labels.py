@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ import torchvision
 from rich.console import Console
 from safetensors.torch import save_file
 
-from mm_perception.errors import TrainingError
+from mm_perception.errors import LabelError, SettingsError, TrainingError
 from training.climb import UNLABELLED, batches
 from training.fit import TrainingData
 from training.paper.learners import LABELLED_ONLY, LEARNERS, LINEAR, SEMI_SUPERVISED
@@ -115,6 +116,31 @@ def test_each_category_has_as_many_labels_from_objects_that_train(
     assert found == [name for name in COLOURS for _ in range(min(count, 12))]
     assert not {crop.instance for crop in split.labelled} & split.held_out
     assert len(set(split.labelled)) == len(split.labelled)
+
+
+@pytest.mark.parametrize(
+    ('options', 'error', 'says'),
+    [
+        (
+            {'only': ['lineal']},
+            SettingsError,
+            '--only lineal: not in few_labels; it has: linear, 1',
+        ),
+        ({'splits': [3]}, LabelError, 'has trials 1 to 2, not 3'),
+    ],
+)
+def test_wrong_choice_is_refused_before_anything_is_computed(
+    folder: Path,
+    setting: Setting,
+    tmp_path: Path,
+    options: dict[str, Any],
+    error: type[Exception],
+    says: str,
+) -> None:
+    fresh = replace(setting, cache=tmp_path / 'cache')
+    with pytest.raises(error, match=says):
+        run_few_labels(folder, tmp_path / 'results.csv', fresh, **options)
+    assert not list(tmp_path.iterdir())
 
 
 def test_more_labels_are_the_fewer_ones_and_others(folder: Path, setting: Setting) -> None:
