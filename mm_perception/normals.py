@@ -13,7 +13,7 @@ then those that a camera would see which looks straight at the object, wherever 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import cv2
 import numpy as np
@@ -99,4 +99,4 @@ def _planes(
         scale * (m01 * w + m11 * wu + m12 * wv),
         scale * (m02 * w + m12 * wu + m22 * wv),
     )
-    return solution, known
+    return cast('tuple[Values, Values, Values]', solution), known

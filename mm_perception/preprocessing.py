@@ -224,7 +224,8 @@ def _normals_input(crop: NDArray[np.float32], settings: PreprocessingSettings) -
     if (scale := settings.size / max(crop.shape)) < 1:
         # Thinned, not blended: a hole stays one, and the surface's edge is no slope.
         size = max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale))
-        crop = cv2.resize(crop, size, interpolation=cv2.INTER_NEAREST)
+        thinned = cv2.resize(crop, size, interpolation=cv2.INTER_NEAREST)
+        crop = cast('NDArray[np.float32]', thinned)
         valid = cv2.resize(valid.view(np.uint8), size, interpolation=cv2.INTER_NEAREST).view(bool)
         focal_length *= scale
     normals, known = surface_normals(crop, valid, focal_length)
