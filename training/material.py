@@ -169,6 +169,22 @@ def set_aside(train: Dataset, test: Dataset, classes: Collection[str]) -> tuple[
     return kept, Dataset(test.rows + left.rows, test.labels + left.labels)
 
 
+def refuse_overlap(train: Material, test: Material) -> None:
+    """Refuse to score a model on what it was trained on.
+
+    Raises:
+        LabelError: A recording is among both.
+
+    """
+    trained = [source.identity() for source in train.sources]
+    for source in test.sources:
+        if source.identity() in trained:
+            raise LabelError(
+                f'--test: recording {source.name} is also among those to train with; '
+                'keep the two apart'
+            )
+
+
 def _labels_beside(paths: Sequence[Path], recordings: Sequence[Recording]) -> Labels:
     """Read the file in every folder given, each for the recordings below that folder."""
     spans: dict[str, list[Span]] = {}

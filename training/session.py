@@ -16,7 +16,7 @@ import torch
 from rich.console import Console
 
 from mm_perception.bundle import Bundle, Head, save_bundle
-from mm_perception.errors import LabelError, TrainingError
+from mm_perception.errors import TrainingError
 from mm_perception.observation import Modality
 from mm_perception.pipeline import Pipeline, PipelineSettings
 from training.climb import CHECKPOINT_SECONDS, UNLABELLED, Epoch, Run
@@ -25,7 +25,7 @@ from training.distributed import ALONE, Ranks, started_again
 from training.evaluate import Scores, evaluate
 from training.fit import TrainingData, check_labels, fit
 from training.interrupt import stoppable
-from training.material import Material, held_out_at_random, set_aside, split
+from training.material import Material, held_out_at_random, refuse_overlap, set_aside, split
 from training.output import Output, Stand
 from training.progress import progress_bars
 from training.recipe import Recipe
@@ -255,7 +255,7 @@ def _take(
 ) -> tuple[Dataset, Dataset, TrainingData]:
     """Give what trains, what is held out, and what there is to learn from."""
     if isinstance(held_out, Material):
-        _refuse_overlap(material, held_out)
+        refuse_overlap(material, held_out)
     train = _extracted(material, pipeline, recipe.every, setting)
     if isinstance(held_out, Material):
         test = _extracted(held_out, pipeline, recipe.every, setting)
@@ -267,17 +267,6 @@ def _take(
     data = _thin_out(train.training_data(train.classes()), recipe.labelled_fraction, recipe.seed)
     check_labels(data)
     return train, test, data
-
-
-def _refuse_overlap(train: Material, test: Material) -> None:
-    """Refuse to score a model on what it was trained on."""
-    trained = [source.identity() for source in train.sources]
-    for source in test.sources:
-        if source.identity() in trained:
-            raise LabelError(
-                f'--test: recording {source.name} is also among those to train with; '
-                'keep the two apart'
-            )
 
 
 def _extracted(material: Material, pipeline: Pipeline, every: int, setting: Setting) -> Dataset:

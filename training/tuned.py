@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
-from mm_perception.errors import ImageError
+from mm_perception.errors import ImageError, SettingsError
 from mm_perception.observation import Modality, Observation
 from mm_perception.pipeline import Image, Pipeline, PipelineSettings
 from mm_perception.preprocessing import depth_input, rgb_input
@@ -25,6 +25,7 @@ from mm_perception.regions import crop, find_region
 from training.augmentation import Augmentation
 from training.climb import UNLABELLED, Progress, Run
 from training.dataset import Dataset, Source
+from training.distributed import Ranks
 from training.finetune import LabelledImages, fine_tune
 from training.fit import TrainingData
 from training.interrupt import stoppable
@@ -74,6 +75,10 @@ class Place(Protocol):
         """Where to compute."""
 
     @property
+    def ranks(self) -> Ranks:
+        """The processes that train together."""
+
+    @property
     def console(self) -> Console:
         """Where it speaks."""
 
@@ -105,6 +110,10 @@ def fine_tuned(
 
     """
     assert recipe.finetune is not None  # noqa: S101 - who calls knows
+    if place.ranks.size > 1:
+        raise SettingsError(
+            'finetune: is done by one process; train with one, or give the weights that one made'
+        )
     how = recipe.finetune.model_copy(update={'seed': recipe.seed})
     shown = list(_shown(sources, _wanted(train, data), recipe))
     watched = held_out_recordings(shown, recipe.seed) if how.patience else frozenset()
