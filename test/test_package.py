@@ -29,6 +29,7 @@ PROVIDERS = {
     'compression': 'backports.zstd',  # which is its name from Python 3.14 on
     'cv2': 'python3-opencv',
     'numpy': 'python3-numpy',
+    'sklearn': 'scikit-learn',
     'yaml': 'python3-yaml',
 }
 
