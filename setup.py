@@ -46,7 +46,12 @@ setup(
     packages=find_packages(include=[NAME, f'{NAME}.*', 'training', 'training.*']),
     package_data={
         NAME: ['py.typed'],
-        'training': ['py.typed', 'paper/results.csv', *templates_of('training')],
+        'training': [
+            'py.typed',
+            'labelling/page/*',
+            'paper/results.csv',
+            *templates_of('training'),
+        ],
     },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
@@ -81,7 +86,7 @@ setup(
         ],
         # A faster engine on the robot's CPU; without it torch does the work.
         'openvino': ['openvino'],
-        # What the workstation needs to simulate, to read bags, to learn and to report.
+        # What the workstation needs to simulate, to read bags, to label, to learn and to report.
         'train': [
             'backports.zstd; python_version < "3.14"',
             'embreex',
@@ -93,8 +98,11 @@ setup(
             'openvino',
             'rich',
             'rosbags',
+            'scikit-learn',
+            'starlette',
             'trimesh',
             'typer',
+            'uvicorn',
         ],
         # Logs of losses and accuracy, for `train fit --tensorboard`.
         'tensorboard': ['tensorboard'],
@@ -108,6 +116,7 @@ setup(
             'pytest-timeout',
             'pytest-xdist',
             'ruff',
+            'selenium',
             'setuptools>=70.1,<80',
             'tensorboard',
             'types-PyYAML',

@@ -222,5 +222,5 @@ def test_train_starts_from_where_ros2_run_looks(installed: Installed) -> None:
 def test_every_package_and_its_data_is_installed(installed: Installed) -> None:
     for package in ('mm_perception', 'training'):
         for path in (ROOT / package).rglob('*'):
-            if path.suffix in {'.py', '.j2', '.typed'}:
+            if path.suffix in {'.py', '.j2', '.typed', '.html', '.css', '.js', '.svg'}:
                 assert (installed.site / path.relative_to(ROOT)).is_file()

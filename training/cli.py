@@ -1,6 +1,6 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``train``: simulate, fit, evaluate, engines, annotate, demo, paper.
+"""The command ``train``: simulate, label, fit, evaluate, engines, annotate, demo, paper.
 
 Commands import what they need when they run: ``--help`` does not wait for torch.
 """
@@ -8,7 +8,6 @@ Commands import what they need when they run: ``--help`` does not wait for torch
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,6 +24,22 @@ from mm_perception.errors import MMPerceptionError, SettingsError
 from training.annotating.cli import annotate
 from training.devices import Device, DeviceOption, torch_device
 from training.interrupt import StoppedError
+from training.labelling.cli import label
+from training.options import (
+    Backbone,
+    BackboneWeights,
+    Bags,
+    Cache,
+    Change,
+    DepthTopic,
+    LabelFile,
+    Layer,
+    RecipeName,
+    RgbTopic,
+    backbone_changes,
+    features_folder,
+    weights_file,
+)
 from training.paper.cli import paper
 
 if TYPE_CHECKING:
@@ -52,23 +67,10 @@ app = typer.Typer(
 _CONSOLE = Console()
 
 
-Bags = Annotated[
-    list[Path] | None,
-    typer.Argument(help='rosbag2 folders, .mcap, .db3 or .bag files, or folders of them.'),
-]
-LabelFile = Annotated[
-    Path | None,
-    typer.Option('--labels', help='CSV of bag,start,end,label; default: labels.csv in the folder.'),
-]
 LabelTopic = Annotated[
     str | None, typer.Option(help='A std_msgs/String topic in the bags that names the object.')
 ]
 LabelFolders = Annotated[bool, typer.Option(help="Folders' names are the labels.")]
-RgbTopic = Annotated[str | None, typer.Option(help='The colour topic; found when not given.')]
-DepthTopic = Annotated[str | None, typer.Option(help='The depth topic; found when not given.')]
-Cache = Annotated[
-    Path | None, typer.Option(help='Where features are kept; default: ~/.cache/mm_perception.')
-]
 
 
 @app.command()
@@ -98,18 +100,11 @@ def fit(
         list[str] | None,
         typer.Option(help='A class not to train, to see whether it is unknown; may be repeated.'),
     ] = None,
-    recipe: Annotated[
-        Path | None, typer.Option(help='A YAML file, or rgbd, washington, demo.')
-    ] = None,
-    change: Annotated[
-        list[str] | None, typer.Option('--set', help='optimisation.epochs=30; may be repeated.')
-    ] = None,
-    backbone: Annotated[str | None, typer.Option(help='A torchvision classifier.')] = None,
-    layer: Annotated[str | None, typer.Option(help='Its layer; values must be ≥ 0.')] = None,
-    backbone_weights: Annotated[
-        str | None,
-        typer.Option(help='A .safetensors or .pth file, imagenet (from the torch cache), random.'),
-    ] = None,
+    recipe: RecipeName = None,
+    change: Change = None,
+    backbone: Backbone = None,
+    layer: Layer = None,
+    backbone_weights: BackboneWeights = None,
     rgb_topic: RgbTopic = None,
     depth_topic: DepthTopic = None,
     device: DeviceOption = Device.AUTO,
@@ -143,7 +138,7 @@ def fit(
     if bool(bags) is (washington is not None):
         raise SettingsError('give either bags or --washington DIR')
     chosen = recipe or Path('rgbd' if washington is None else 'washington')
-    changes = [*(change or []), *_backbone_changes(backbone, layer, backbone_weights)]
+    changes = [*(change or []), *backbone_changes(backbone, layer, backbone_weights)]
     settings = read_recipe(chosen, changes)
     of_bags = {
         '--test': test,
@@ -157,7 +152,7 @@ def fit(
     _refuse_together(washington is not None, 'bags', of_bags)
     _refuse_together(washington is None, '--washington', {'--splits': splits})
     options = BagOptions(labels, label_topic, label_folders, rgb_topic, depth_topic)
-    setting = _setting(output, device, cache, _weights_file(backbone_weights))
+    setting = _setting(output, device, cache, weights_file(backbone_weights))
     log = Log(tensorboard) if tensorboard is not None and ranks.first else None
     if log is not None:
         setting = replace(setting, epochs=log.epoch)
@@ -284,6 +279,7 @@ def demo(
     run_demo(output, torch_device(device), _CONSOLE)
 
 
+app.command()(label)
 app.command()(annotate)
 app.command()(paper)
 
@@ -322,30 +318,4 @@ def _refuse_together(wrong: bool, of: str, options: Mapping[str, object]) -> Non
 def _setting(output: Path, device: Device, cache: Path | None, weights: Path | None) -> Setting:
     from training.session import Setting
 
-    home = Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser()
-    return Setting(
-        output,
-        torch_device(device),
-        cache or home / 'mm_perception' / 'features',
-        weights,
-        console=_CONSOLE,
-    )
-
-
-def _backbone_changes(name: str | None, layer: str | None, weights: str | None) -> list[str]:
-    """Express the backbone options as changes of the recipe, for both modalities."""
-    chosen = {'name': name, 'layer': layer, 'weights': weights and _weights_kind(weights)}
-    return [
-        f'pipeline.backbones.{modality}.{key}={value}'
-        for modality in ('rgb', 'depth')
-        for key, value in chosen.items()
-        if value is not None
-    ]
-
-
-def _weights_kind(weights: str) -> str:
-    return weights if weights in {'imagenet', 'random'} else 'file'
-
-
-def _weights_file(weights: str | None) -> Path | None:
-    return Path(weights) if weights and _weights_kind(weights) == 'file' else None
+    return Setting(output, torch_device(device), features_folder(cache), weights, console=_CONSOLE)

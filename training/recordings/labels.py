@@ -217,7 +217,7 @@ def _span(row: Mapping[str, str], recording: Recording, where: str) -> Span:
             f'{where}: {start:g}-{end:g} s is outside bag {recording.name!r}, which lasts '
             f'{recording.duration:.3f} s; times are seconds from the start of the bag'
         )
-    return Span(round(start * NS), round(end * NS), _checked(row['label'], where))
+    return Span(round(start * NS), round(end * NS), checked_label(row['label'], where))
 
 
 def _seconds(text: str, column: str, where: str) -> float:
@@ -230,7 +230,17 @@ def _seconds(text: str, column: str, where: str) -> float:
     return value
 
 
-def _checked(label: str, where: str) -> str:
+def checked_label(label: str, where: str) -> str:
+    """Give the label back.
+
+    Args:
+        label: A class name.
+        where: What names it, for the error.
+
+    Raises:
+        LabelError: It is empty, reserved, or cannot be printed.
+
+    """
     if not label:
         raise LabelError(f'{where}: the label is empty; leave out what has no label')
     if label.casefold() == UNKNOWN:
@@ -281,7 +291,7 @@ def _topic_spans(topic: str, recording: Recording) -> list[Span]:
     for (start, text), end in itertools.zip_longest(messages, ends):
         if text and start != end:
             where = f'{recording.path}: {topic} at {start / NS:.3f} s'
-            spans.append(Span(start, end, _checked(text, where)))
+            spans.append(Span(start, end, checked_label(text, where)))
     return spans
 
 
@@ -297,4 +307,4 @@ def _folder_label(recording: Recording) -> str:
             f'{recording.path}: the name {name!r} tells no label; '
             'put the recording in a folder named after its object'
         )
-    return _checked(label, str(recording.path))
+    return checked_label(label, str(recording.path))
