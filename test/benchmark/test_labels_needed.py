@@ -1,0 +1,312 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""How many labels, and how many clicks, until nine of ten held-out frames are right.
+
+``make bench`` prints the tables; alone they are ``pytest test/benchmark/test_labels_needed.py``.
+An oracle takes the place of the person: it names what most of a stretch or group shows, also where
+that is wrong for the rest. It is asked by the same chooser, groups and model as by the page.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from mm_perception.bundle import Head
+from mm_perception.pipeline import Pipeline
+from training.climb import Run
+from training.dataset import Dataset, Extractor, Rows, load_dataset
+from training.fit import TrainingData, fit
+from training.labelling.choosing import order, uncertainty, worth
+from training.labelling.grouping import Stretch, group, points_of_features, stretches
+from training.labelling.outlook import look
+from training.material import BagOptions, bag_material, washington_material
+from training.recipe import Recipe, read_recipe
+from training.simulation import SimulationSettings, simulate
+
+pytestmark = [pytest.mark.timeout(3600), pytest.mark.usefixtures('one_thread')]
+
+CPU = torch.device('cpu')
+SEEDS = range(5)
+ENOUGH = 0.9
+ROUND = 4  # clicks between two fits
+MOST = 80  # clicks
+LEFT_OUT = 0.2  # of the frames' recordings, others for each seed
+NOTHING = -1
+CHANGES = [
+    *('scaling=feature', 'model.widths={hidden: 128, a: 64, z: 32}'),
+    *('optimisation.epochs=15', 'optimisation.learning_rate=0.002'),
+    'optimisation.schedule=cosine',
+]
+BACKBONES = [
+    f'pipeline.backbones.{modality}.{setting}'
+    for modality in ('rgb', 'depth')
+    for setting in ('name=squeezenet1_0', 'weights=file')
+]
+WEIGHTS = 'weights/squeezenet1_0_imagenet.fp16.safetensors'
+
+
+@dataclass
+class Task:
+    """Frames to label, in their recordings, and frames to test on."""
+
+    features: dict[str, NDArray[np.float32]]
+    truth: NDArray[np.int64]
+    lengths: list[int]
+    test: TrainingData
+    recipe: Recipe
+    known: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.known = np.full(len(self.truth), NOTHING)
+        self.starts = [0, *np.cumsum(self.lengths)[:-1].tolist()]
+        self.look_with(None)
+
+    def look_with(self, head: Head | None) -> None:
+        """See the frames as the page does."""
+        outlook = None if head is None else look(head, self.features, CPU)
+        by_a = None if outlook is None else outlook.a
+        points = points_of_features(self.features) if by_a is None else by_a
+        self.stretches = stretches(group(points, self.lengths), self.lengths)
+        self.values = None
+        if outlook is not None:
+            values = uncertainty(outlook.probabilities)
+            self.values = worth(values, self.stretches, self.starts)
+
+    def frames(self, stretch: Stretch) -> list[int]:
+        start = self.starts[stretch.recording]
+        return list(range(start + stretch.first, start + stretch.last + 1))
+
+    def asked_first(self) -> list[int]:
+        """The page's queue."""
+        bare = {i for i, s in enumerate(self.stretches) if (self.known[self.frames(s)] < 0).all()}
+        return order(self.stretches, bare, self.values)
+
+    def click(self, frames: Sequence[int]) -> None:
+        """Have the oracle name what most of them show."""
+        bare = [frame for frame in frames if self.known[frame] == NOTHING]
+        self.known[bare] = Counter(self.truth[list(frames)].tolist()).most_common(1)[0][0]
+
+    def learn(self, seed: int) -> Head | None:
+        """Fit the classes that have a label; None where these are too few."""
+        present = np.unique(self.known[self.known != NOTHING])
+        if len(present) < 2:
+            return None
+        labels = np.searchsorted(present, self.known)
+        labels[self.known == NOTHING] = NOTHING
+        names = tuple(self.test.classes[i] for i in present)
+        features = {name: torch.from_numpy(values) for name, values in self.features.items()}
+        data = TrainingData(features, torch.from_numpy(labels), names)
+        return fit(data, self.recipe.model_copy(update={'seed': seed}), Run(CPU))
+
+    def accuracy(self, head: Head) -> float:
+        """Share of the test frames that both modalities together get right."""
+        present = np.unique(self.known[self.known != NOTHING])
+        features = {name: values.numpy() for name, values in self.test.features.items()}
+        said = present[look(head, features, CPU).together.argmax(1)]
+        return float((said == self.test.labels.numpy()).mean())
+
+
+Clicks = Iterator[Sequence[int]]
+
+
+def random_frames(task: Task, chance: random.Random) -> Clicks:
+    """One frame a click, any."""
+    while bare := np.flatnonzero(task.known == NOTHING).tolist():
+        yield [chance.choice(bare)]
+
+
+def random_stretches(task: Task, chance: random.Random) -> Clicks:
+    """One stretch a click, any."""
+    while asked := sorted(task.asked_first()):
+        yield task.frames(task.stretches[chance.choice(asked)])
+
+
+def least_sure_stretches(task: Task, _: random.Random) -> Clicks:
+    """One stretch a click, the page's first."""
+    while asked := task.asked_first():
+        yield task.frames(task.stretches[asked[0]])
+
+
+def least_sure_frames(task: Task, _: random.Random) -> Clicks:
+    """One frame a click, of the page's first stretch its middle one."""
+    while asked := task.asked_first():
+        frames = task.frames(task.stretches[asked[0]])
+        yield [frames[len(frames) // 2]]
+
+
+def groups(task: Task, _: random.Random) -> Clicks:
+    """One group a click, that of the page's first stretch."""
+    while asked := task.asked_first():
+        chosen = task.stretches[asked[0]].group
+        yield [f for s in task.stretches if s.group == chosen for f in task.frames(s)]
+
+
+WAYS: dict[str, Callable[[Task, random.Random], Clicks]] = {
+    'any frame': random_frames,
+    'a frame of the first in the queue': least_sure_frames,
+    'any stretch': random_stretches,
+    'the first in the queue': least_sure_stretches,
+    'the whole group of the first': groups,
+}
+
+
+@dataclass(frozen=True)
+class Needed:
+    """What it took."""
+
+    clicks: float
+    frames: int
+    wrong: float
+
+
+def labels_needed(task: Task, way: Callable[[Task, random.Random], Clicks], seed: int) -> Needed:
+    """Click until there is enough."""
+    clicks = way(task, random.Random(seed))
+    for count in range(1, MOST + 1):
+        frames = next(clicks, None)
+        if frames is None:
+            break
+        task.click(frames)
+        if count % ROUND == 0 and (head := task.learn(seed)) is not None:
+            if task.accuracy(head) >= ENOUGH:
+                known = task.known != NOTHING
+                wrong = float((task.known != task.truth)[known].mean())
+                return Needed(count, int(known.sum()), wrong)
+            task.look_with(head)
+    return Needed(float('inf'), int((task.known != NOTHING).sum()), float('nan'))
+
+
+def recipe_for(region: str) -> Recipe:
+    return read_recipe(None, [*CHANGES, *BACKBONES, f'pipeline.region={region}'])
+
+
+def extractor(recipe: Recipe, weights: Path, cache: Path, every: int) -> Extractor:
+    pipeline = Pipeline(recipe.pipeline, dict.fromkeys(recipe.pipeline.modalities, weights))
+    return Extractor(pipeline, cache, every)
+
+
+def task_of(train: Dataset, test: Dataset, recipe: Recipe, seed: int) -> Task:
+    """Leave some recordings out, others for each seed, but no class."""
+    classes = test.classes()
+    chance = random.Random(seed)
+    names = [labels[0] for labels in train.labels]
+    kept = []
+    for number, name in enumerate(names):
+        alone = names.count(name) == 1
+        if alone or chance.random() >= LEFT_OUT:
+            kept.append(number)
+    chosen = Dataset(tuple(train.rows[i] for i in kept), tuple(train.labels[i] for i in kept))
+    data = chosen.training_data(classes)
+    return Task(
+        {name: values.numpy() for name, values in data.features.items()},
+        data.labels.numpy(),
+        [len(rows) for rows in chosen.rows],
+        test.training_data(classes),
+        recipe,
+    )
+
+
+def print_table(
+    console: Console, title: str, make: Callable[[int], Task], frames: int
+) -> dict[str, list[Needed]]:
+    table = Table('one click names', 'clicks', 'frames labelled', 'of them wrong', title=title)
+    found = {}
+    for name, way in WAYS.items():
+        runs = [labels_needed(make(seed), way, seed) for seed in SEEDS]
+        found[name] = runs
+        clicks = sorted(run.clicks for run in runs)
+        middle = statistics.median(clicks)
+        shown = f'{middle:g} ({clicks[0]:g} to {clicks[-1]:g})'.replace('inf', f'over {MOST}')
+        labelled = statistics.median(run.frames for run in runs)
+        wrong = [run.wrong for run in runs if run.wrong == run.wrong]
+        share = f'{statistics.mean(wrong):.1%}' if wrong else ''
+        table.add_row(name, shown, f'{labelled:g} of some {frames}', share)
+        console.print(f'{name}: {shown}')
+    console.print(table)
+    return found
+
+
+@pytest.fixture(scope='module')
+def weights(shared_data: Path) -> Path:
+    file = shared_data / WEIGHTS
+    if not file.is_file():
+        pytest.skip(f'no {file}')
+    return file
+
+
+def test_labels_needed_on_simulated_recordings(
+    tmp_path: Path, weights: Path, console: Console
+) -> None:
+    settings = SimulationSettings(
+        training_instances=4, test_instances=2, seconds=1.0, labelled_fraction=1.0
+    )
+    simulate(settings, tmp_path)
+    recipe = recipe_for('{kind: centre, fraction: 0.5}')
+    extract = extractor(recipe, weights, tmp_path / 'features', every=1)
+    options = BagOptions(label_folders=True)
+    parts = [bag_material([tmp_path / part], options) for part in ('train', 'test')]
+    train, test = (load_dataset(part.sources, part.label_of, extract) for part in parts)
+    found = print_table(
+        console,
+        'to 90 % of the frames of unseen objects, 12 simulated classes',
+        lambda seed: task_of(train, test, recipe, seed),
+        round((1 - LEFT_OUT) * len(train.training_data(train.classes()).labels)),
+    )
+    assert clicks_of(found, 'the first in the queue') <= clicks_of(found, 'any frame')
+
+
+def test_labels_needed_on_real_crops(
+    tmp_path: Path, shared_data: Path, weights: Path, console: Console
+) -> None:
+    recipe = recipe_for('{kind: full}')
+    material = washington_material(shared_data / 'uw_rgbd')
+    extract = extractor(recipe, weights, tmp_path / 'features', every=2)
+    whole = load_dataset(material.sources, material.label_of, extract)
+    train, test = in_time(whole)
+    print_table(
+        console,
+        'to 90 % of the last two fifths of each real recording, 6 classes',
+        lambda seed: task_of(train, test, recipe, seed),
+        round((1 - LEFT_OUT) * len(train.training_data(train.classes()).labels)),
+    )
+
+
+def clicks_of(found: dict[str, list[Needed]], way: str) -> float:
+    return statistics.median(run.clicks for run in found[way])
+
+
+def in_time(whole: Dataset) -> tuple[Dataset, Dataset]:
+    """Test on the end of each recording: four of the six classes have but one."""
+    parts: list[list[Rows]] = [[], []]
+    for rows in whole.rows:
+        middle = round(0.6 * len(rows))
+        for part, chosen in zip(parts, (slice(middle), slice(middle, None)), strict=True):
+            part.append(
+                replace(
+                    rows,
+                    times=rows.times[chosen],
+                    features={name: values[chosen] for name, values in rows.features.items()},
+                    thumbnails={},
+                )
+            )
+    names = [labels[0] for labels in whole.labels]
+    train, test = (
+        Dataset(
+            tuple(part),
+            tuple((name,) * len(rows) for rows, name in zip(part, names, strict=True)),
+        )
+        for part in parts
+    )
+    return train, test

@@ -1,0 +1,132 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""The page in a real browser: from nothing to a trained bundle, by the keyboard."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sitting_process import PATIENCE, Sitting, sitting
+
+from mm_perception.bundle import Bundle
+
+selenium = pytest.importorskip('selenium', reason='selenium is not installed')
+
+from selenium import webdriver  # noqa: E402 - once it is there
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402 - as above
+from selenium.webdriver.common.keys import Keys  # noqa: E402 - as above
+
+FLAGS = (
+    *('--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'),
+    *('--disable-background-networking', '--disable-component-update', '--disable-sync'),
+)
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    chromium = shutil.which('chromium') or shutil.which('chromium-browser')
+    driver = shutil.which('chromedriver')
+    if not chromium or not driver:
+        pytest.skip('no chromium with its chromedriver here (Debian: chromium chromium-driver)')
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, f'--user-data-dir={tmp_path / "browser"}', '--window-size=1280,900'):
+        options.add_argument(flag)
+    options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
+    with webdriver.Chrome(options, webdriver.ChromeService(driver)) as chrome:
+        yield chrome
+
+
+class Page:
+    """What a person does, and sees."""
+
+    def __init__(self, browser: webdriver.Chrome) -> None:
+        self.browser = browser
+
+    def press(self, *keys: str) -> None:
+        ActionChains(self.browser).send_keys(*keys).perform()
+
+    def text(self, selector: str) -> str:
+        return self.browser.find_element('css selector', selector).text
+
+    def until(self, right: Callable[[], Any], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not right():
+            assert time.monotonic() < deadline, f'{what}; {self.text("body")}'
+            time.sleep(0.05)
+
+    def until_labelled(self, frames: int) -> None:
+        said = f'{frames} of 24 frames labelled'
+        self.until(lambda: self.text('#progress-text') == said, said)
+
+    @property
+    def selected(self) -> str:
+        """What a screen reader says of where the keyboard is."""
+        return self.browser.switch_to.active_element.get_attribute('aria-label') or ''
+
+
+def test_from_nothing_to_a_bundle_by_the_keyboard_with_a_kill_in_between(
+    browser: webdriver.Chrome, recorded: Path, cache: Path, tmp_path: Path
+) -> None:
+    page = Page(browser)
+    with sitting(recorded, tmp_path, cache) as first:
+        browser.get(first.address)
+        page.until_labelled(0)
+        page.press('?')
+        assert page.browser.find_element('id', 'help').is_displayed()
+        page.press(Keys.ESCAPE)
+        label_everything(page)
+        page.press('u')  # the last step back, and again
+        page.until(lambda: not page.text('#progress-text').startswith('24'), 'undone')
+        first.kill()
+    assert 'bowl' in (tmp_path / 'labels.csv').read_text()
+    with sitting(recorded, tmp_path, cache) as second:
+        browser.get(second.address)
+        page.until(lambda: 'labelled' in page.text('#progress-text'), 'loaded')
+        assert not page.text('#progress-text').startswith('0 of')
+        label_everything(page)
+        truth(second)
+        page.press(Keys.chord(Keys.CONTROL, Keys.ENTER))
+        page.until(lambda: 'Train again' in page.text('#train'), 'trained')
+        assert {'both', 'RGB alone', 'depth alone'} <= set(words_of(page.text('#accuracy')))
+        page.press(Keys.HOME)
+        assert 'of ' in page.text('#preview-guess') or 'The model says' in page.text('#preview')
+        assert second.ask('/report').status == 200
+    assert Bundle.load(tmp_path / 'model' / 'bundle').manifest.classes == ('bowl', 'plate')
+    faults = [line for line in browser.get_log('browser') if line['level'] == 'SEVERE']
+    assert faults == []
+
+
+def label_everything(page: Page) -> None:
+    """Go through the queue: type a class that is new, press the key of one that is not."""
+    while 'plate' in page.selected or 'bowl' in page.selected:
+        before = page.text('#progress-text')
+        name = 'plate' if page.selected.startswith('plate') else 'bowl'
+        known = page.text('#classes').split()
+        if name in known:
+            page.press(known[known.index(name) - 1])
+        else:
+            page.press(*name, Keys.ENTER)
+        page.until(lambda: page.text('#progress-text') != before, f'{name} labelled')  # noqa: B023 - called at once
+        if page.text('#progress-text').startswith('24 '):
+            return
+
+
+def truth(served: Sitting) -> None:
+    """Each recording shows one thing, and its name tells which."""
+    layout, state = served.ask('/api/layout').json, served.state
+    for stretch, (number, labelled, mixed) in zip(
+        layout['stretches'], state['labels'], strict=True
+    ):
+        name = layout['recordings'][stretch['recording']].split('_')[0]
+        assert (state['classes'][number]['name'], mixed) == (name, False)
+        assert labelled == stretch['last'] - stretch['first'] + 1
+
+
+def words_of(table: str) -> list[str]:
+    return [line.rpartition(' ')[0].rpartition(' ')[0] for line in table.splitlines()]
