@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,35 @@ def sitting(recorded: Path, folder: Path, cache: Path, *words: str) -> Iterator[
             yield Sitting(process, _address(process))
         finally:
             process.kill()
+
+
+class Sittings:
+    """A server that is started when it is needed, again after it was killed: that takes seconds.
+
+    Attributes:
+        folder: Where its labels and its model are.
+
+    """
+
+    def __init__(self, recorded: Path, cache: Path, folder: Path, ending: ExitStack) -> None:
+        self.folder = folder
+        self._where = recorded, folder, cache
+        self._ending = ending
+        self._running: Sitting | None = None
+
+    @property
+    def running(self) -> Sitting:
+        if self._running is None or self._running.process.poll() is not None:
+            self._running = self._ending.enter_context(sitting(*self._where))
+        return self._running
+
+    @property
+    def fresh(self) -> Sitting:
+        """The server, all earlier steps taken back."""
+        while self.running.state['steps']:
+            self.running.tell('/api/undo')
+        assert self.running.state['labelled'] == 0
+        return self.running
 
 
 def _address(process: subprocess.Popen[str]) -> str:

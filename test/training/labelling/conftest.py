@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from recorder import PERIOD, RGB_TOPIC, record, rgbd
+from sitting_process import Sittings
 
 from training.simulation import SimulationSettings, simulate
 
@@ -42,3 +45,12 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One folder for features, so that they are computed once."""
     return tmp_path_factory.mktemp('features')
+
+
+@pytest.fixture(scope='session')
+def sittings(
+    recorded: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sittings]:
+    """One for all tests."""
+    with ExitStack() as ending:
+        yield Sittings(recorded, cache, tmp_path_factory.mktemp('labelled'), ending)

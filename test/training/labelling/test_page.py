@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sitting_process import PATIENCE, Sitting, sitting
+from sitting_process import PATIENCE, Sitting, Sittings
 
 from mm_perception.bundle import Bundle
 
@@ -51,6 +51,11 @@ class Page:
     def press(self, *keys: str) -> None:
         ActionChains(self.browser).send_keys(*keys).perform()
 
+    def press_with_control(self, key: str) -> None:
+        ActionChains(self.browser).key_down(Keys.CONTROL).send_keys(key).key_up(
+            Keys.CONTROL
+        ).perform()
+
     def text(self, selector: str) -> str:
         return self.browser.find_element('css selector', selector).text
 
@@ -71,35 +76,35 @@ class Page:
 
 
 def test_from_nothing_to_a_bundle_by_the_keyboard_with_a_kill_in_between(
-    browser: webdriver.Chrome, recorded: Path, cache: Path, tmp_path: Path
+    browser: webdriver.Chrome, sittings: Sittings
 ) -> None:
     page = Page(browser)
-    with sitting(recorded, tmp_path, cache) as first:
-        browser.get(first.address)
-        page.until_labelled(0)
-        page.press('?')
-        assert page.browser.find_element('id', 'help').is_displayed()
-        page.press(Keys.ESCAPE)
-        label_everything(page)
-        page.press('u')  # the last step back, and again
-        page.until(lambda: not page.text('#progress-text').startswith('24'), 'undone')
-        first.kill()
-    assert 'bowl' in (tmp_path / 'labels.csv').read_text()
-    with sitting(recorded, tmp_path, cache) as second:
-        browser.get(second.address)
-        page.until(lambda: 'labelled' in page.text('#progress-text'), 'loaded')
-        assert not page.text('#progress-text').startswith('0 of')
-        label_everything(page)
-        truth(second)
-        page.press(Keys.chord(Keys.CONTROL, Keys.ENTER))
-        page.until(lambda: 'Train again' in page.text('#train'), 'trained')
-        assert {'both', 'RGB alone', 'depth alone'} <= set(words_of(page.text('#accuracy')))
-        page.press(Keys.HOME)
-        assert 'of ' in page.text('#preview-guess') or 'The model says' in page.text('#preview')
-        assert second.ask('/report').status == 200
-    assert Bundle.load(tmp_path / 'model' / 'bundle').manifest.classes == ('bowl', 'plate')
-    faults = [line for line in browser.get_log('browser') if line['level'] == 'SEVERE']
-    assert faults == []
+    browser.get(sittings.fresh.address)
+    page.until_labelled(0)
+    page.press('?')
+    assert browser.find_element('id', 'help').is_displayed()
+    page.press(Keys.ESCAPE)
+    label_everything(page)
+    page.press('u')
+    page.until(lambda: not page.text('#progress-text').startswith('24'), 'undone')
+    before = page.text('#progress-text')
+    sittings.running.kill()
+    page.until(lambda: 'does not answer' in page.text('#alert'), 'told of the server')
+    browser.get(sittings.running.address)
+    page.until(lambda: page.text('#progress-text') == before, 'all steps are there')
+    label_everything(page)
+    check_labels(sittings.running)
+    page.press_with_control(Keys.ENTER)
+    page.until(lambda: page.text('#train').startswith('Train again'), 'trained')
+    for mode in ('both', 'RGB alone', 'depth alone'):
+        assert mode in page.text('#accuracy')
+    page.press(Keys.ARROW_RIGHT)  # from the whole group to its first stretch
+    page.until(lambda: page.text('#preview-guess').startswith('The model says'), 'a guess')
+    assert sittings.running.ask('/report').status == 200
+    bundle = Bundle.load(sittings.folder / 'model' / 'bundle')
+    assert bundle.manifest.classes == ('bowl', 'plate')
+    faults = [line['message'] for line in browser.get_log('browser')]
+    assert [fault for fault in faults if 'ERR_CONNECTION_REFUSED' not in fault] == []
 
 
 def label_everything(page: Page) -> None:
@@ -117,7 +122,7 @@ def label_everything(page: Page) -> None:
             return
 
 
-def truth(served: Sitting) -> None:
+def check_labels(served: Sitting) -> None:
     """Each recording shows one thing, and its name tells which."""
     layout, state = served.ask('/api/layout').json, served.state
     for stretch, (number, labelled, mixed) in zip(
@@ -126,7 +131,3 @@ def truth(served: Sitting) -> None:
         name = layout['recordings'][stretch['recording']].split('_')[0]
         assert (state['classes'][number]['name'], mixed) == (name, False)
         assert labelled == stretch['last'] - stretch['first'] + 1
-
-
-def words_of(table: str) -> list[str]:
-    return [line.rpartition(' ')[0].rpartition(' ')[0] for line in table.splitlines()]

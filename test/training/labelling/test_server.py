@@ -8,13 +8,12 @@ import re
 import socket
 import sys
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from sitting_process import Sitting, sitting
+from sitting_process import Sitting, Sittings
 
 from training.cli import main
 from training.labelling.server import PAGE
@@ -25,25 +24,16 @@ HEADER = 'bag,start,end,label\n'
 BOWL, OTHER_BOWL, PLATE = range(3)  # by name
 
 
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp('labelled')
-
-
-@pytest.fixture(scope='module')
-def served(recorded: Path, cache: Path, folder: Path) -> Iterator[Sitting]:
-    """One server for all tests; the last of them kills it."""
-    with sitting(recorded, folder, cache) as running:
-        yield running
+@pytest.fixture
+def folder(sittings: Sittings) -> Path:
+    """Where the labels are."""
+    return sittings.folder
 
 
 @pytest.fixture
-def fresh(served: Sitting, folder: Path) -> Sitting:
-    """The server, all steps of earlier tests taken back."""
-    while served.state['steps']:
-        served.tell('/api/undo')
-    assert not (folder / 'labels.csv').exists() or (folder / 'labels.csv').read_text() == HEADER
-    return served
+def fresh(sittings: Sittings) -> Sitting:
+    """The server, without a label."""
+    return sittings.fresh
 
 
 def test_a_step_is_in_the_file_when_it_is_answered(
@@ -196,21 +186,19 @@ def test_the_page_asks_nobody_else(fresh: Sitting) -> None:
     assert fresh.ask('/page/../server.py').status == 404
 
 
-def test_a_kill_between_steps_loses_none(
-    served: Sitting, recorded: Path, cache: Path, folder: Path
-) -> None:
-    while served.state['steps']:
-        served.tell('/api/undo')
+def test_a_kill_between_steps_loses_none(sittings: Sittings) -> None:
+    served = sittings.fresh
     served.label(BOWL, 0, 3, 'bowl')
     served.label(PLATE, 0, 7, 'plate')
     before = served.state
     served.kill()
-    with sitting(recorded, folder, cache) as again:
-        after = again.state
-        assert (after['labels'], after['labelled']) == (before['labels'], 12)
-        assert after['last_step'] == 'plate on 8 frames'
-        again.tell('/api/undo')
-        assert again.state['labelled'] == 4
+    again = sittings.running
+    after = again.state
+    assert after['sitting'] != before['sitting']
+    assert (after['labels'], after['labelled']) == (before['labels'], 12)
+    assert after['last_step'] == 'plate on 8 frames'
+    again.tell('/api/undo')
+    assert again.state['labelled'] == 4
 
 
 @pytest.mark.parametrize(
