@@ -37,6 +37,7 @@ LESS = {
         *('--set', 'model.widths={hidden: 8, a: 4, z: 4}', '--set', 'optimisation.epochs=1'),
         *('--cache', 'features'),
     ],
+    'label': ['--help'],  # it would wait for somebody; test_page.py labels with it
     'evaluate': ['--cache', 'features'],
     'annotate': [],
     'engines': [],
@@ -71,7 +72,7 @@ def test_training_commands_run_in_the_order_of_the_readme(
             main()
         assert not ended.value.code
         ran.append(words[1])
-    assert ran == ['simulate', 'fit', 'evaluate', 'annotate', 'engines', 'fit', 'paper']
+    assert ran == ['simulate', 'fit', 'evaluate', 'annotate', 'label', 'engines', 'fit', 'paper']
     assert Path('model/bundle/manifest.yaml').is_file()
     assert Path('model/report.html').is_file()
     assert Path('seen.mcap').is_file()

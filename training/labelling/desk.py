@@ -18,7 +18,7 @@ from mm_perception.errors import LabelError
 from mm_perception.health import NS
 from training.labelling.book import Book, Change
 from training.labelling.choosing import order, uncertainty, worth
-from training.labelling.frames import NONE, Take, joined
+from training.labelling.frames import NONE, Take
 from training.labelling.grouping import (
     Points,
     Stretch,
@@ -84,6 +84,7 @@ class Desk:
     def __init__(
         self,
         takes: Sequence[Take],
+        features: Mapping[str, NDArray[np.float32]],
         book: Book,
         device: torch.device,
         groups: int | None = None,
@@ -92,6 +93,7 @@ class Desk:
 
         Args:
             takes: The recordings with frames, at least one.
+            features: [N, D] by modality, of all their frames.
             book: Their labels.
             device: Where models look at frames.
             groups: How many groups to make; None chooses.
@@ -101,7 +103,7 @@ class Desk:
         self._device, self._groups = device, groups
         self._lengths = [len(take) for take in takes]
         self._starts = [0, *np.cumsum(self._lengths)[:-1].tolist()]
-        self._features = joined(takes, 'features')
+        self._features = features
         self._points: Points | None = None
         self._classes = list(book.labels.classes)
         self._lock = threading.Lock()

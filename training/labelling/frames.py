@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ class Take:
     """A recording's frames.
 
     Attributes:
-        rows: Its features and pictures.
+        rows: Its times and pictures; its features, which take much memory, are kept elsewhere.
         edges: [N + 1] ns: a label of frame i holds from edge i until just before edge i + 1.
 
     """
@@ -42,7 +42,8 @@ class Take:
             duration: Of the recording, in seconds: no label may end after that.
 
         """
-        return cls(rows, edges(rows.times.numpy(), round(duration * NS)))
+        kept = replace(rows, features={})
+        return cls(kept, edges(rows.times.numpy(), round(duration * NS)))
 
     @property
     def name(self) -> str:
@@ -93,7 +94,7 @@ def edges(times: NDArray[np.int64], duration: int) -> NDArray[np.int64]:
     return np.concatenate([[first], middle, [last]]).astype(np.int64)
 
 
-def joined(takes: Sequence[Take], part: str) -> dict[str, NDArray[np.float32]]:
-    """Join all frames' features or thumbnails, by modality."""
-    parts = [getattr(take.rows, part) for take in takes]
-    return {name: np.concatenate([each[name].numpy() for each in parts]) for name in parts[0]}
+def joined(rows: Sequence[Rows]) -> dict[str, NDArray[np.float32]]:
+    """Join all frames' features, by modality."""
+    names = rows[0].features
+    return {name: np.concatenate([each.features[name].numpy() for each in rows]) for name in names}

@@ -12,18 +12,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import uvicorn
+from numpy.typing import NDArray
 from rich.console import Console
 
 from mm_perception.bundle import Bundle
 from mm_perception.errors import BundleError, SettingsError, TrainingError
 from mm_perception.pipeline import Pipeline
-from training.dataset import Extractor, Rows
+from training.dataset import Extractor
 from training.labelling.book import Book
 from training.labelling.desk import Desk
 from training.labelling.fitting import Fitting
-from training.labelling.frames import Take
+from training.labelling.frames import Take, joined
 from training.labelling.server import HOSTS, Server
 from training.material import LABELS_FILE
 from training.progress import progress_bars
@@ -104,25 +106,15 @@ def sit(options: Options, port: int, *, browser: bool, console: Console) -> None
             Setting(options.output, options.device, options.cache, options.weights, console=console)
         )
         pipeline = load_pipeline(recipe.pipeline, setting.backbone_weights, setting)
-        rows = _rows(recordings, options, recipe, pipeline, console)
-        durations = {recording.name: recording.duration for recording in recordings}
-        takes = [Take.of(each, durations[each.recording]) for each in rows if len(each)]
-        if not takes:
-            raise TrainingError(
-                f'{options.bags[0]}: not one observation with both RGB and depth in it; '
-                'nothing can be labelled'
-            )
+        takes, features, empty = _frames(recordings, options, recipe, pipeline, console)
         with console.status('grouping what looks alike'):
-            desk = Desk(takes, book, options.device, options.groups)
+            desk = Desk(takes, features, book, options.device, options.groups)
             _look_with_the_first_model(desk, options, pipeline, console)
         fitting = Fitting(
             options.fit_command(chosen),
             lambda: desk.look_with(Bundle.load(options.output / BUNDLE)),
         )
-        notes = {
-            'labels_file': str(book.path),
-            'empty': [each.recording for each in rows if not len(each)],
-        }
+        notes = {'labels_file': str(book.path), 'empty': empty}
         server = Server(desk, fitting, options.output, notes)
         try:
             _serve(server, listening, browser=browser, console=console)
@@ -185,21 +177,33 @@ def _recipe_beside_the_bundle(options: Options) -> Path:
     return beside if beside is not None and beside.is_file() else Path('rgbd')
 
 
-def _rows(
+def _frames(
     recordings: list[Recording],
     options: Options,
     recipe: Recipe,
     pipeline: Pipeline,
     console: Console,
-) -> list[Rows]:
-    """Give the recordings' features and pictures, as ``train fit`` does, by the same cache."""
+) -> tuple[list[Take], dict[str, NDArray[np.float32]], list[str]]:
+    """Give the recordings' frames, their features, and the names of recordings without any.
+
+    They are computed as by ``train fit``, and kept in the same cache.
+    """
     sources = [BagSource(r, options.rgb_topic, options.depth_topic) for r in recordings]
     with progress_bars(console) as progress:
         task = progress.add_task('features', total=None)
         extractor = Extractor(
             pipeline, options.cache, recipe.every, lambda done: progress.advance(task, done)
         )
-        return extractor(sources)
+        rows = extractor(sources)
+    durations = {recording.name: recording.duration for recording in recordings}
+    there = [each for each in rows if len(each)]
+    if not there:
+        raise TrainingError(
+            f'{options.bags[0]}: not one observation with both RGB and depth in it; '
+            'nothing can be labelled'
+        )
+    takes = [Take.of(each, durations[each.recording]) for each in there]
+    return takes, joined(there), [each.recording for each in rows if not len(each)]
 
 
 def _look_with_the_first_model(

@@ -32,6 +32,7 @@ async function renew() {
   const fresh = !layout || layout.view !== state.view;
   if (fresh) {
     layout = await get('/api/layout');
+    if (layout.view !== state.view) return renew(); // a model has just been trained
     drawRows(layout);
   }
   drawQueue(layout, state);

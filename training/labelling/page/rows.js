@@ -120,9 +120,11 @@ function showLabel(button, layout, state, offer) {
   const { number, done, of, mixed } = labelled(button, layout, state);
   const label = button.querySelector('.label');
   const offered = done < of ? offer(button) : null;
-  const guessed = offered?.sure ? ` ${Math.round(100 * offered.sure)}%` : '?';
+  const made = done ? state.classes[number].name + (mixed ? ' …' : '') : '';
+  const guessed = offered?.sure ? `${Math.round(100 * offered.sure)}%` : '?';
   label.className = `label ${done ? 'made' : 'offered'}${offered?.faint ? ' faint' : ''}`;
-  label.textContent = done ? state.classes[number].name + (mixed ? ' …' : '') : offered ? `${offered.name}${guessed}` : '';
+  label.replaceChildren(make('span', { className: 'name' }, made || (offered?.name ?? '')));
+  if (!made && offered) label.append(make('span', {}, guessed));
   label.style.setProperty('--class', done ? number : state.classes.findIndex((c) => c.name === offered?.name));
   const part = done && done < of ? `${done}/${of}` : `${of}`;
   button.querySelector('.count').textContent = meaning(button).frame ? '' : part;

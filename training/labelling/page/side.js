@@ -5,7 +5,7 @@
 import { face, labelled, make, meaning, percent, picture, plural } from './rows.js';
 
 const at = (id) => document.getElementById(id);
-const MODES = { rgbd: 'both', rgb: 'RGB alone', depth: 'depth alone' };
+const MODES = { rgbd: 'both', rgb: 'RGB', depth: 'depth' };
 const FILM = 6;
 
 /** Show the classes with their keys; a click chooses the one that clicks label with. */
@@ -53,7 +53,7 @@ export function showPreview(button, layout, state) {
     done ? (done < of ? `${done} labelled` : 'labelled') : 'no label yet',
   ].join(', ');
   const guess = whole ? null : stretch.guess;
-  at('preview-guess').textContent = guess ? `The model says ${guess[0]}, ${percent(guess[1])} sure.` : '';
+  at('preview-guess').textContent = guess ? `The model says ${guess[0]}, ${percent(guess[1])}` : '';
 }
 
 function spread(count) {
@@ -91,8 +91,8 @@ export function showModel(layout, state) {
   const accuracy = Object.entries(layout.model?.accuracy ?? {});
   at('accuracy').hidden = !accuracy.length;
   at('accuracy').tBodies[0].replaceChildren(
-    ...accuracy.map(([mode, share]) =>
-      make('tr', {}, make('th', { scope: 'row' }, MODES[mode]), make('td', {}, percent(share)))),
+    make('tr', {}, ...accuracy.map(([mode]) => make('th', { scope: 'col' }, MODES[mode]))),
+    make('tr', {}, ...accuracy.map(([, share]) => make('td', {}, percent(share)))),
   );
   at('report').hidden = !fit.report;
 }
