@@ -13,8 +13,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from bundles import make_bundle
 from sitting_process import Sitting, Sittings
 
+from mm_perception.observation import Modality
 from training.cli import main
 from training.labelling.server import PAGE
 from training.recordings.bags import find_recordings
@@ -209,6 +211,7 @@ def test_a_kill_between_steps_loses_none(sittings: Sittings) -> None:
         (['BAGS/bowl_1', 'BAGS/bowl_2'], '--labels FILE: is needed'),
         (['BAGS', '--labels', 'no/such/labels.csv'], 'there is no folder'),
         (['BAGS', '--bundle', 'nowhere'], 'nowhere'),
+        (['BAGS', '--bundle', 'OTHER'], 'was made with another pipeline'),
         (['BAGS', '--port', 'TAKEN'], 'cannot be had on 127.0.0.1: Address already in use'),
         (['BAGS/apart_1'], 'not one observation with both RGB and depth'),
     ],
@@ -216,6 +219,7 @@ def test_a_kill_between_steps_loses_none(sittings: Sittings) -> None:
 def test_what_is_wrong_at_the_start_is_one_line_and_exit_code_two(
     recorded: Path,
     cache: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     words: list[str],
@@ -223,7 +227,12 @@ def test_what_is_wrong_at_the_start_is_one_line_and_exit_code_two(
 ) -> None:
     with socket.create_server(('127.0.0.1', 0)) as taken:
         port = str(taken.getsockname()[1])
-        given = [w.replace('BAGS', str(recorded)).replace('TAKEN', port) for w in words]
+        names = {'BAGS': str(recorded), 'TAKEN': port}
+        if 'OTHER' in words:
+            names['OTHER'] = str(make_bundle(tmp_path / 'other', Modality.RGB))
+        given = list(words)
+        for name, meant in names.items():
+            given = [word.replace(name, meant) for word in given]
         small = ['--backbone', 'squeezenet1_0', '--backbone-weights', 'random']
         fixed = ['--cache', str(cache), '--no-browser', *small]
         free = [] if '--port' in given else ['--port', '0']
