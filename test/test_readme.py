@@ -37,7 +37,7 @@ LESS = {
         *('--set', 'model.widths={hidden: 8, a: 4, z: 4}', '--set', 'optimisation.epochs=1'),
         *('--cache', 'features'),
     ],
-    'label': ['--help'],  # it would wait for somebody; test_page.py labels with it
+    'label': ['--help'],  # it waits for somebody: see test_with_a_browser.py
     'evaluate': ['--cache', 'features'],
     'annotate': [],
     'engines': [],

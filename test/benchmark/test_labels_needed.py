@@ -265,7 +265,7 @@ def test_labels_needed_on_real_crops(
 ) -> None:
     recipe = recipe_for('{kind: full}')
     material = washington_material(shared_data / 'uw_rgbd')
-    extract = extractor(recipe, weights, tmp_path / 'features', every=4)
+    extract = extractor(recipe, weights, tmp_path / 'features', every=10)
     whole = load_dataset(material.sources, material.label_of, extract)
     train, test = in_time(whole)
     print_table(

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -133,10 +134,14 @@ class Sittings:
 
     @property
     def fresh(self) -> Sitting:
-        """The server, all earlier steps taken back."""
+        """The server, all earlier steps taken back; another where that is not enough."""
         while self.running.state['steps']:
             self.running.tell('/api/undo')
-        assert self.running.state['labelled'] == 0
+        state = self.running.state
+        if state['labelled'] or state['fit']['state'] != 'idle':
+            self.running.kill()
+            shutil.rmtree(self.folder)
+            self.folder.mkdir()
         return self.running
 
 

@@ -127,6 +127,7 @@ async function label(button, name, wholeGroup = false) {
   const next = following(button);
   await renew();
   if (next?.isConnected) focusTile(next);
+  markChosen(current());
   show();
   announce(state.last_step ?? '');
 }
@@ -235,13 +236,16 @@ function move(button, key, extending) {
 
 const MOVES = new Set(['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown', 'Home', 'End']);
 
+/** The digit of a key, whatever its layout writes with it. */
+const digitOf = (event) => /^(?:Digit|Numpad)(\d)$/.exec(event.code)?.[1];
+
 /** What a key asks for: done at once, since more keys may follow it into a box. */
 function now(event) {
   const { key } = event;
   if (key === '?') return () => at('help').showModal();
   if (key === '/') return () => type('');
   if (key === 'U') return () => type('u');
-  if (/^\p{L}$/u.test(key) && key !== 'u') return () => type(key);
+  if (/^\p{L}$/u.test(key) && key !== 'u' && !digitOf(event)) return () => type(key);
   return null;
 }
 
@@ -255,8 +259,8 @@ function inTurn(event) {
     };
   }
   if (event.repeat) return () => {};
-  const digit = /^(?:Digit|Numpad)(\d)$/.exec(event.code)?.[1];
-  if (digit && (shift || key === digit)) {
+  const digit = digitOf(event);
+  if (digit) {
     return () => {
       const name = state.classes[(Number(digit) + 9) % 10]?.name;
       return name && label(current(), name, shift);

@@ -166,7 +166,9 @@ export function toggleFrames(button, layout, numbers) {
   const open = document.getElementById('frames');
   const owner = open?.owner;
   open?.remove();
-  if (owner && (owner === button || open.contains(button))) return owner;
+  if (owner && (owner === button || open.contains(button))) {
+    return owner.isConnected ? owner : firstTile();
+  }
   const stretch = layout.stretches[meaning(button).stretches[0]];
   const tiles = numbers.map((label, index) =>
     tile('frame', { ...meaning(button), frame: { index, label, at: stretch.first + index } },
