@@ -188,6 +188,7 @@ def test_the_page_asks_nobody_else(fresh: Sitting) -> None:
     assert fresh.ask('/page/../server.py').status == 404
 
 
+@pytest.mark.long  # a server's start takes seconds, and test_with_a_browser.py kills one, too
 def test_a_kill_between_steps_loses_none(sittings: Sittings) -> None:
     served = sittings.fresh
     served.label(BOWL, 0, 3, 'bowl')
