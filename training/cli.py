@@ -8,6 +8,7 @@ Commands import what they need when they run: ``--help`` does not wait for torch
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace

@@ -28,11 +28,13 @@ from training.labelling.fitting import Fitting
 from training.labelling.frames import Take, joined
 from training.labelling.server import HOSTS, Server
 from training.material import LABELS_FILE
+from training.output import BUNDLE, RECIPE
 from training.progress import progress_bars
 from training.recipe import Recipe, read_recipe
 from training.recordings.bags import Recording, find_recordings
 from training.recordings.sources import BagSource
-from training.session import BUNDLE, RECIPE, Setting, _with_safe_weights, load_pipeline
+from training.session import Setting, load_pipeline
+from training.weights import without_pickle
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,11 @@ def sit(options: Options, port: int, *, browser: bool, console: Console) -> None
         _refuse_a_fixed_file(book.path)
         chosen = _recipe_beside_the_bundle(options)
         recipe = read_recipe(chosen, options.changes)
-        setting = _with_safe_weights(
-            Setting(options.output, options.device, options.cache, options.weights, console=console)
+        weights = options.weights and without_pickle(
+            options.weights, options.cache.parent / 'weights'
         )
-        pipeline = load_pipeline(recipe.pipeline, setting.backbone_weights, setting)
+        setting = Setting(options.output, options.device, options.cache, weights, console=console)
+        pipeline = load_pipeline(recipe.pipeline, weights, setting)
         takes, features, empty = _frames(recordings, options, recipe, pipeline, console)
         with console.status('grouping what looks alike'):
             desk = Desk(takes, features, book, options.device, options.groups)

@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mm_perception.health import NS
+from training.durable import replacing
 from training.recordings.labels import COLUMNS, Labels, Span
 
 if TYPE_CHECKING:
@@ -53,37 +52,15 @@ def csv_of(labels: Labels) -> str:
 def write_whole(path: Path, content: bytes) -> None:
     """Replace a file's content; it is on the disk when this returns.
 
-    Whatever happens meanwhile, power cuts included, the file holds the old content or the new.
-
     Raises:
         OSError: It cannot be written, and holds what it held.
 
     """
     target = path.resolve()  # a link stays one
-    partial = target.with_name(f'.{target.name}.partial')
-    try:
-        with partial.open('wb') as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+    with replacing(target) as partial:
+        partial.write_bytes(content)
         if target.exists():
             partial.chmod(target.stat().st_mode)
-        partial.replace(target)
-    except OSError:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise
-    _sync(target.parent)
-
-
-def _sync(folder: Path) -> None:
-    """Have the disk keep a folder's new names; not every file system can."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _seconds(ns: int) -> str:
