@@ -70,7 +70,7 @@ def test_few_frames_are_no_fault(frames: int) -> None:
 
 
 def test_more_frames_than_are_learned_from_are_grouped_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grouping, '_LEARNED_FROM', 20)
+    monkeypatch.setattr(grouping, '_LEARNED_FROM', 60)
     monkeypatch.setattr(grouping, '_CHUNK', 7)
     wide = np.ones((100, 40), np.float32)
     features = {'rgb': places([50, 50]) + 1, 'depth': wide}
