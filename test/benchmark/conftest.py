@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -19,7 +21,19 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+class Uncaptured(io.TextIOBase):
+    """Writes past the capturing, which goes on again after the fixtures of a test."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+
+    def write(self, text: str) -> int:
+        with self.capsys.disabled():
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        return len(text)
+
+
 @pytest.fixture
-def console(capsys: pytest.CaptureFixture[str]) -> Iterator[Console]:
-    with capsys.disabled():
-        yield Console(width=118)
+def console(capsys: pytest.CaptureFixture[str]) -> Console:
+    return Console(file=Uncaptured(capsys), width=118)
