@@ -195,6 +195,9 @@ def join() -> Ranks:
     try:
         store, rank, size = next(rendezvous('env://'))
         if size > 1:
+            # torchrun's store still has the addresses of processes that it has started before.
+            attempt = os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')
+            store = dist.distributed_c10d.PrefixStore(attempt, store)
             backend = 'cpu:gloo,cuda:nccl' if torch.cuda.is_available() else 'gloo'
             with _without_gloos_greeting():
                 dist.init_process_group(

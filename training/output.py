@@ -134,8 +134,8 @@ class Output:
 
     def _tidy(self) -> None:
         """Remove what a session left that was killed while it wrote its bundle or its report."""
-        for left in self.folder.glob('.*.[0-9]*'):
-            if left.is_file():
+        for left in (*self.folder.glob('.*.[0-9]*'), *self.folder.glob('.tmp??????')):
+            if left.is_file():  # the latter are safetensors' own
                 left.unlink()
         for left in self.folder.glob(f'.{BUNDLE}.*'):
             if left.suffix == '.old' and not self.bundle.exists():

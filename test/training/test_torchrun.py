@@ -61,10 +61,14 @@ def killed_once_and_done(command: list[str], model: Path, rank: int) -> str:
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as torchrun:
-        while not (model / 'checkpoint.safetensors').exists():
-            time.sleep(0.01)
-        os.kill(worker(torchrun.pid, rank), signal.SIGKILL)
-        said = torchrun.communicate(timeout=150)[0]
+        try:
+            while not (model / 'checkpoint.safetensors').exists():
+                assert torchrun.poll() is None, torchrun.communicate()[0]
+                time.sleep(0.01)
+            os.kill(worker(torchrun.pid, rank), signal.SIGKILL)
+            said = torchrun.communicate(timeout=120)[0]
+        finally:
+            torchrun.terminate()
     assert torchrun.returncode == 0, said
     return said
 
