@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mm_perception.objects import LabelledObject
+from mm_perception.objects.finding import LabelledObject
 from mm_perception.observation import Frame, Modality, Prediction
 from mm_perception.regions import Region, RegionSettings, find_region
 

@@ -15,7 +15,6 @@ from typing import Literal, TypeVar
 import numpy as np
 import torch
 
-from mm_perception.boxes import Box
 from mm_perception.bundle import Bundle
 from mm_perception.engines import (
     REFERENCE,
@@ -27,6 +26,7 @@ from mm_perception.engines import (
 )
 from mm_perception.errors import BundleError, ImageError, SettingsError, StaleError
 from mm_perception.judging import Item, Verdict, joined, verdicts
+from mm_perception.objects.boxes import Box
 from mm_perception.observation import UNKNOWN, Modality, Observation, Prediction, mode_of
 from mm_perception.pipeline import Image, Pipeline
 

@@ -16,7 +16,7 @@ from enum import IntEnum
 
 from mm_perception.errors import ImageError
 from mm_perception.health import SensorStatus
-from mm_perception.objects import LabelledObject
+from mm_perception.objects.finding import LabelledObject
 from mm_perception.observation import UNKNOWN, Modality, Prediction
 
 FASTDDS_HINT = (

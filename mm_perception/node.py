@@ -39,7 +39,7 @@ from mm_perception.engines import EngineSettings
 from mm_perception.errors import ImageError, SettingsError
 from mm_perception.health import NS, HealthSettings
 from mm_perception.images import fill_image
-from mm_perception.objects import ObjectFinder, finder_for
+from mm_perception.objects.finding import ObjectFinder, finder_for
 from mm_perception.observation import NO_MODE, Modality
 from mm_perception.pairing import PairingSettings
 from mm_perception.transitions import AnsweringNode, answers

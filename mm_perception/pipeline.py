@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
-from mm_perception.boxes import Box
 from mm_perception.engines import Engine, TorchEngine, Wanted
 from mm_perception.errors import ImageError
 from mm_perception.features import Backbone, BackboneSettings, dimension, load_backbone
-from mm_perception.objects import ObjectFinder
+from mm_perception.objects.boxes import Box
+from mm_perception.objects.finding import ObjectFinder
 from mm_perception.observation import Frame, Modality, Observation
 from mm_perception.preprocessing import PreprocessingSettings, depth_input, rgb_input
 from mm_perception.regions import RegionSettings, crop, find_region

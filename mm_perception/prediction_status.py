@@ -12,7 +12,7 @@ from mm_perception.observation import Modality, Prediction
 from mm_perception.regions import Region, RegionSettings, find_region
 
 if TYPE_CHECKING:
-    from mm_perception.objects import LabelledObject
+    from mm_perception.objects.finding import LabelledObject
     from mm_perception.watch import Labelled
 
 

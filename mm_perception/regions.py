@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mm_perception.errors import ImageError
-from mm_perception.tabletop import TabletopSettings
+from mm_perception.objects.tabletop import TabletopSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from mm_perception.boxes import Box
+    from mm_perception.objects.boxes import Box
     from mm_perception.observation import Frame
 
 MINIMUM_SIDE = 16

@@ -20,7 +20,7 @@ from mm_perception.diagnostics import Inlet, Status
 from mm_perception.errors import ImageError, StaleError
 from mm_perception.health import NS, HealthSettings, SensorHealth, SensorStatus
 from mm_perception.images import frame_from_message, stamp_of
-from mm_perception.objects import LabelledObject, ObjectFinder
+from mm_perception.objects.finding import LabelledObject, ObjectFinder
 from mm_perception.observation import NO_MODE, Frame, Modality, Observation, Prediction
 from mm_perception.pairing import Pairing, PairingSettings
 from mm_perception.registration import Intrinsics, View, misregistration

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mm_perception.boxes import Box
+from mm_perception.objects.boxes import Box
 from mm_perception.registration import Intrinsics
 
 Floats = NDArray[np.float64]

@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from mm_perception.annotation import annotate
-from mm_perception.boxes import Box
-from mm_perception.objects import LabelledObject, SceneObject
+from mm_perception.objects.boxes import Box
+from mm_perception.objects.finding import LabelledObject, SceneObject
 from mm_perception.observation import Frame, Modality, Prediction
 from mm_perception.regions import RegionSettings
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from bundles import CLASSES, make_bundle
 
-from mm_perception.boxes import Box
 from mm_perception.classifier import Classifier, ClassifierSettings
 from mm_perception.errors import BundleError, ImageError, SettingsError, StaleError
+from mm_perception.objects.boxes import Box
 from mm_perception.observation import UNKNOWN, Frame, Modality, Observation
 from mm_perception.trust import TrustSettings
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mm_perception.boxes import Box
 from mm_perception.diagnostics import Level, Status
 from mm_perception.health import NS
-from mm_perception.objects import LabelledObject, SceneObject
+from mm_perception.objects.boxes import Box
+from mm_perception.objects.finding import LabelledObject, SceneObject
 from mm_perception.observation import Frame, Modality, Observation, Prediction
 from mm_perception.parameters import BY_NAME, PARAMETERS
 from mm_perception.watch import Labelled

@@ -9,7 +9,7 @@ from tables import HEIGHT, WIDTH, Block, Table
 
 from mm_perception.errors import ImageError
 from mm_perception.features import BackboneSettings
-from mm_perception.objects import ObjectFinder
+from mm_perception.objects.finding import ObjectFinder
 from mm_perception.observation import Frame, Modality, Observation
 from mm_perception.pipeline import Pipeline, PipelineSettings, prepare
 from mm_perception.regions import RegionSettings

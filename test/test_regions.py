@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from mm_perception.boxes import Box
 from mm_perception.errors import ImageError
+from mm_perception.objects.boxes import Box
+from mm_perception.objects.tabletop import TabletopSettings
 from mm_perception.observation import Frame, Modality
 from mm_perception.regions import MINIMUM_SIDE, Region, RegionSettings, crop, find_region
-from mm_perception.tabletop import TabletopSettings
 
 THIRDS = (1 / 3, 2 / 3, 2 / 3, 1 / 3)
 

@@ -19,7 +19,7 @@ from mm_perception.diagnostics import Inlet, Level, Source
 from mm_perception.errors import ImageError
 from mm_perception.health import NS, HealthSettings
 from mm_perception.images import fill_image
-from mm_perception.objects import ObjectFinder
+from mm_perception.objects.finding import ObjectFinder
 from mm_perception.observation import Modality
 from mm_perception.pairing import PairingSettings
 from mm_perception.watch import Labelled, Watch

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mm_perception.boxes import Box
+from mm_perception.objects.boxes import Box
 from mm_perception.observation import Frame, Modality, Observation
 from mm_perception.registration import Intrinsics
 

@@ -30,7 +30,7 @@ from mm_perception.engines import (
 )
 from mm_perception.errors import ImageError, TrainingError
 from mm_perception.manifest import FRAMES
-from mm_perception.objects import finder_for
+from mm_perception.objects.finding import finder_for
 from mm_perception.observation import Modality
 from mm_perception.pipeline import Pipeline
 from mm_perception.trust import modes_of

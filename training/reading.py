@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from mm_perception.errors import ImageError
-from mm_perception.objects import ObjectFinder, finder_for
+from mm_perception.objects.finding import ObjectFinder, finder_for
 from mm_perception.observation import Modality, Observation
 from mm_perception.pipeline import Image, PipelineSettings, prepare
 

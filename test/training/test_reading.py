@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from tables import HEIGHT, WIDTH, Block, Table
 
-from mm_perception.objects import ObjectFinder
+from mm_perception.objects.finding import ObjectFinder
+from mm_perception.objects.tabletop import TabletopSettings
 from mm_perception.observation import Frame, Modality, Observation
 from mm_perception.pipeline import PipelineSettings, prepare
 from mm_perception.regions import RegionSettings
-from mm_perception.tabletop import TabletopSettings
 from training.reading import Reading
 from training.recipe import read_recipe
 

@@ -13,7 +13,7 @@ from mm_perception.annotation import annotate
 from mm_perception.diagnostics import Inlet, Source
 from mm_perception.errors import ImageError
 from mm_perception.health import NS, HealthSettings
-from mm_perception.objects import finder_for
+from mm_perception.objects.finding import finder_for
 from mm_perception.observation import NO_MODE, Modality
 from mm_perception.pairing import PairingSettings
 from mm_perception.watch import Labelled, Watch

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mm_perception.plane import Flags, Floats
+from mm_perception.objects.plane import Flags, Floats
 from mm_perception.registration import Intrinsics
 
 _ROWS = 240  # of a grid at most: a finer one shows no more of objects on a table

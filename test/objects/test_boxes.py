@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mm_perception.boxes import Box
+from mm_perception.objects.boxes import Box
 
 FRACTION = st.floats(-2, 2)
 BOXES = st.builds(Box, FRACTION, FRACTION, st.floats(1e-3, 2), st.floats(1e-3, 2))

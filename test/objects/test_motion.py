@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mm_perception.boxes import Box
-from mm_perception.motion import grey_of, shifts
+from mm_perception.objects.boxes import Box
+from mm_perception.objects.motion import grey_of, shifts
 
 BOX = Box(0.3, 0.3, 0.4, 0.4)
 TEXTURE = cv2.GaussianBlur(

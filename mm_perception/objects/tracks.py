@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from mm_perception.boxes import Box
 from mm_perception.health import NS
-from mm_perception.motion import Grey, grey_of, shifts
+from mm_perception.objects.boxes import Box
+from mm_perception.objects.motion import Grey, grey_of, shifts
 
 _VISIBLE = 0.5  # of a box: one that is carried farther out of the picture is dropped
 

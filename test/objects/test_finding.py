@@ -12,11 +12,11 @@ from tables import CAMERA, HEIGHT, WIDTH, Block, Table
 from mm_perception.errors import ImageError, SettingsError
 from mm_perception.features import BackboneSettings
 from mm_perception.health import NS
-from mm_perception.objects import ObjectFinder, finder_for
+from mm_perception.objects.finding import ObjectFinder, finder_for
+from mm_perception.objects.tabletop import TabletopSettings
 from mm_perception.observation import Frame, Modality, Observation
 from mm_perception.pipeline import PipelineSettings
 from mm_perception.regions import RegionSettings
-from mm_perception.tabletop import TabletopSettings
 
 PERIOD = NS // 10
 ROW = Table(blocks=tuple(Block(x, 0.02, 0.0, (0.08, 0.08, 0.1)) for x in (-0.25, 0.04, 0.3)))

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mm_perception.plane import Flags, Floats
+from mm_perception.objects.plane import Flags, Floats
 
 Numbers = NDArray[np.intp]
 

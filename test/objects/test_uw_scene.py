@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 from uw_scene import CAMERA, LEARNED, PERIOD, Scene
 
-from mm_perception.boxes import Box
 from mm_perception.classifier import Classifier
 from mm_perception.health import NS
-from mm_perception.objects import ObjectFinder, SceneObject
+from mm_perception.objects.boxes import Box
+from mm_perception.objects.finding import ObjectFinder, SceneObject
+from mm_perception.objects.tabletop import TabletopSettings, find_objects
 from mm_perception.observation import Modality, Observation
-from mm_perception.tabletop import TabletopSettings, find_objects
 
 FOUND = 0.5  # intersection over union with where it is
 SHARE = 0.95  # of the frames in which an object is visible

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mm_perception.boxes import Box
 from mm_perception.health import NS
-from mm_perception.tracks import Tracks, TrackSettings
+from mm_perception.objects.boxes import Box
+from mm_perception.objects.tracks import Tracks, TrackSettings
 
 Picture = NDArray[np.uint8]
 PERIOD = NS // 10

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mm_perception.boxes import Box
 from mm_perception.errors import ImageError, SettingsError
+from mm_perception.objects.boxes import Box
+from mm_perception.objects.tabletop import TabletopSettings, find_objects
+from mm_perception.objects.tracks import Tracks
 from mm_perception.observation import Modality, Observation, Prediction
 from mm_perception.regions import RegionSettings
-from mm_perception.tabletop import TabletopSettings, find_objects
-from mm_perception.tracks import Tracks
 
 
 @dataclass(frozen=True)

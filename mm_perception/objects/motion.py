@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mm_perception.boxes import Box
+from mm_perception.objects.boxes import Box
 
 Grey = NDArray[np.uint8]
 Points = NDArray[np.float32]
