@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mm_perception.objects.boxes import Box
+from mm_perception.observation import Frame, Modality, Observation
 from mm_perception.registration import Intrinsics
 
 Floats = NDArray[np.float64]
@@ -117,6 +120,28 @@ class Table:
             one, other = (-half - eye) / rays, (half - eye) / rays
         enters, leaves = np.minimum(one, other).max(-1), np.maximum(one, other).min(-1)
         return np.where((enters < leaves) & (enters > 0), enters, np.inf)
+
+
+CUP = Block(0.04, 0.02, 0.3, (0.08, 0.08, 0.1))
+BESIDE = Block(0.3, 0.02, 0.0, (0.1, 0.08, 0.07))
+
+
+@dataclass(frozen=True)
+class TableSource:
+    """A recording of tables, each a frame."""
+
+    tables: tuple[Table, ...]
+    name: str = 'tables'
+
+    def identity(self) -> Mapping[str, object]:
+        return {}
+
+    def observations(self, every: int) -> Iterator[tuple[int, Observation]]:
+        colour = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+        for i, table in enumerate(self.tables[::every]):
+            images: dict[Modality, Any] = {Modality.RGB: colour, Modality.DEPTH: table.depth(i)}
+            frames = (Frame(m, i * 10**8, 'camera', image) for m, image in images.items())
+            yield i * 10**8, Observation.of(*frames)
 
 
 def _bounds(mask: NDArray[np.bool_]) -> Box | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from mm_perception.errors import ImageError, SettingsError
+from mm_perception.objects.boxes import Box
+from mm_perception.objects.finding import finder_for
 from mm_perception.observation import Modality, Observation
 from mm_perception.pipeline import Image, Pipeline, PipelineSettings
 from mm_perception.preprocessing import depth_input, rgb_input
@@ -201,17 +203,25 @@ def _shown(
         labels = wanted.get(source.name)
         if not labels:
             continue
+        finder = finder_for('bundle', recipe.pipeline.region)
         for time, observation in source.observations(recipe.every):
+            box = None
+            with suppress(ImageError):  # no object: then this frame has no row, and no label
+                box = finder.main(observation) if finder else None
             if time in labels:
-                views = _views(observation, recipe.pipeline)
+                views = _views(observation, recipe.pipeline, box)
                 images = {modality: _input(modality, views, recipe.pipeline) for modality in views}
                 yield Shown(source.name, labels[time], views, images)
 
 
-def _views(observation: Observation, settings: PipelineSettings) -> dict[Modality, NDArray[Any]]:
+def _views(
+    observation: Observation, settings: PipelineSettings, box: Box | None
+) -> dict[Modality, NDArray[Any]]:
     """Cut the object out, into memory of its own: the whole pictures need not stay."""
     frames = ((m, observation.frames[m]) for m in settings.modalities)
-    return {m: crop(frame.image, find_region(settings.region, frame)).copy() for m, frame in frames}
+    return {
+        m: crop(frame.image, find_region(settings.region, frame, box)).copy() for m, frame in frames
+    }
 
 
 def _input(modality: Modality, views: Views, settings: PipelineSettings) -> Image:

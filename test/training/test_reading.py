@@ -2,42 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from tables import HEIGHT, WIDTH, Block, Table
+from tables import BESIDE, CUP, Table, TableSource
 
 from mm_perception.objects.finding import ObjectFinder
 from mm_perception.objects.tabletop import TabletopSettings
-from mm_perception.observation import Frame, Modality, Observation
 from mm_perception.pipeline import PipelineSettings, prepare
 from mm_perception.regions import RegionSettings
 from training.reading import Reading
 from training.recipe import read_recipe
 
-CUP = Block(0.04, 0.02, 0.3, (0.08, 0.08, 0.1))
-BESIDE = Block(0.3, 0.02, 0.0, (0.1, 0.08, 0.07))
 SETTINGS = PipelineSettings(region=RegionSettings(kind='tabletop'))
-
-
-@dataclass(frozen=True)
-class TableSource:
-    """A recording of tables, each a frame."""
-
-    tables: tuple[Table, ...]
-    name: str = 'tables'
-
-    def identity(self) -> Mapping[str, object]:
-        return {}
-
-    def observations(self, every: int) -> Iterator[tuple[int, Observation]]:
-        colour = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-        for i, table in enumerate(self.tables[::every]):
-            images: dict[Modality, Any] = {Modality.RGB: colour, Modality.DEPTH: table.depth(i)}
-            frames = (Frame(m, i * 10**8, 'camera', image) for m, image in images.items())
-            yield i * 10**8, Observation.of(*frames)
 
 
 def test_recording_of_a_table_gives_rows_of_its_main_object_as_the_robot_would_see_it() -> None:

@@ -17,14 +17,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from safetensors.torch import load_file, save_file
+from tables import BESIDE, CUP, Table, TableSource
 
 from mm_perception.bundle import Bundle
 from mm_perception.errors import SettingsError
 from mm_perception.pipeline import Pipeline
 from training.material import washington_material
+from training.reading import Reading
 from training.recipe import read_recipe
 from training.session import Setting, run_session
-from training.tuned import Shown, held_out_recordings
+from training.tuned import Shown, _shown, held_out_recordings
 
 COLOURS = {'apple': (200, 40, 30), 'ball': (30, 60, 200)}
 SMALL = [
@@ -89,6 +91,18 @@ def test_bundle_carries_backbones_tuned_on_what_trains(folder: Path, tmp_path: P
     for count, *watched in told:
         assert int(count) < 12  # of 12; the others told when
         assert not held_out & set(watched)
+
+
+def test_backbones_are_tuned_on_the_objects_on_a_table_that_the_rows_show() -> None:
+    recipe = read_recipe(None, ['pipeline.region.kind=tabletop', 'every=1'])
+    source = TableSource((Table(), *(Table(blocks=(CUP, BESIDE)),) * 3))  # at first it is bare
+    (batch,) = Reading(source, 1, recipe.pipeline)
+    labels = dict.fromkeys(batch.times[::2], 0)
+    shown = list(_shown([source], {source.name: labels}, recipe))
+    assert len(shown) == len(labels) == 2
+    for row, each in zip((0, 2), shown, strict=True):
+        for modality, images in batch.images.items():
+            assert (each.images[modality] == images[row]).all()
 
 
 def test_a_label_curve_of_tuned_backbones_is_refused() -> None:
