@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mm_perception.bundle import Head
 from mm_perception.errors import TrainingError
-from training.climb import Run, climb, learnable
+from training.climb import UNLABELLED, Run, climb, learnable
 from training.recipe import Recipe
 
 
@@ -30,6 +30,11 @@ class TrainingData:
     features: dict[str, Tensor]
     labels: Tensor
     classes: tuple[str, ...]
+
+    @property
+    def labelled(self) -> int:
+        """How many have a label."""
+        return int((self.labels != UNLABELLED).sum())
 
     def fingerprint(self) -> str:
         """Identify the data, to tell whether a checkpoint belongs to it."""

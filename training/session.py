@@ -30,7 +30,15 @@ from training.output import Output, Stand
 from training.progress import progress_bars
 from training.recipe import Recipe
 from training.report import write_report
-from training.summary import About, make_report, random_weights, version, versions
+from training.summary import (
+    About,
+    description,
+    facts_of,
+    make_report,
+    random_weights,
+    version,
+    versions,
+)
 from training.trust import Findings, gather, learn_trust
 from training.tuned import fine_tuned
 from training.weights import without_pickle
@@ -136,7 +144,7 @@ def _train(
         pipeline, files = fine_tuned(pipeline, material.sources, train, data, recipe, setting)
         setting = replace(setting, fine_tuned=files)
         train, test, data = take(pipeline)
-    _describe(setting.console, data, train, test)
+    setting.console.print(description(data, train, test))
     history: list[Epoch] = []
 
     def told(epoch: Epoch) -> None:
@@ -152,7 +160,7 @@ def _train(
     # Whenever this is killed, the checkpoint is still there to do it again.
     _save(output.bundle, head, data, pipeline, scores, trust, setting)
     recipe_text = output.write_recipe(recipe)
-    facts = _facts(recipe_text, data, train, pipeline, setting, time.monotonic() - started)
+    facts = facts_of(data, train, pipeline, time.monotonic() - started, recipe_text)
     counts = Counter(data.labels[data.labels != UNLABELLED].tolist())
     about = About(
         title=setting.output.resolve().name,
@@ -344,8 +352,8 @@ def _efficiency(
         fewer = _thin_out(data, share, recipe.seed)
         head = _fit(fewer, recipe, setting, f'fit, {share:.0%} of the labels', None)
         found = score(head, test, data.classes, setting)
-        points.append((_labelled(fewer), {mode: s.accuracy for mode, s in found.items()}))
-    points.append((_labelled(data), {mode: s.accuracy for mode, s in scores.items()}))
+        points.append((fewer.labelled, {mode: s.accuracy for mode, s in found.items()}))
+    points.append((data.labelled, {mode: s.accuracy for mode, s in scores.items()}))
     return points
 
 
@@ -374,38 +382,3 @@ def _save(
         'trust': trust and trust.settings,
     }
     save_bundle(path, head, manifest, from_file)
-
-
-def _describe(console: Console, data: TrainingData, train: Dataset, test: Dataset) -> None:
-    console.print(
-        f'{len(data.labels)} training frames of {len(train.rows)} recordings, '
-        f'{_labelled(data)} of them labelled ({_labelled(data) / len(data.labels):.1%}), '
-        f'{len(data.classes)} classes; {len(test.rows)} recordings held out'
-    )
-
-
-def _facts(
-    recipe: str,
-    data: TrainingData,
-    train: Dataset,
-    pipeline: Pipeline,
-    setting: Setting,
-    seconds: float,
-) -> dict[str, str]:
-    backbones = {
-        f'{modality} backbone': f'{spec.name}, {spec.weights} weights'
-        for modality, spec in pipeline.settings.backbones.items()
-    }
-    return {
-        'training frames': f'{len(data.labels)} of {len(train.rows)} recordings',
-        'labelled frames': str(_labelled(data)),
-        **backbones,
-        'device': str(setting.device),
-        'time': f'{seconds:.0f} s',
-        **versions(),
-        'recipe': recipe,
-    }
-
-
-def _labelled(data: TrainingData) -> int:
-    return int((data.labels != UNLABELLED).sum())

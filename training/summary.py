@@ -18,10 +18,11 @@ from rich.table import Table
 from torch import Tensor
 
 from mm_perception.bundle import Head
-from mm_perception.pipeline import PipelineSettings
+from mm_perception.pipeline import Pipeline, PipelineSettings
 from training.climb import UNLABELLED, Epoch
 from training.dataset import Dataset
 from training.evaluate import Scores
+from training.fit import TrainingData
 from training.report import Report, Samples
 from training.shared_space import shared_space
 from training.trust import Findings, auroc, share_over
@@ -38,6 +39,34 @@ class About:
     efficiency: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     trust: Findings | None = None
     history: list[Epoch] = field(default_factory=list)
+
+
+def description(data: TrainingData, train: Dataset, test: Dataset) -> str:
+    """Say in a line what is learned from, and what is held out."""
+    return (
+        f'{len(data.labels)} training frames of {len(train.rows)} recordings, '
+        f'{data.labelled} of them labelled ({data.labelled / len(data.labels):.1%}), '
+        f'{len(data.classes)} classes; {len(test.rows)} recordings held out'
+    )
+
+
+def facts_of(
+    data: TrainingData, train: Dataset, pipeline: Pipeline, seconds: float, recipe: str
+) -> dict[str, str]:
+    """Say what a model was made of, and how."""
+    backbones = {
+        f'{modality} backbone': f'{spec.name}, {spec.weights} weights'
+        for modality, spec in pipeline.settings.backbones.items()
+    }
+    return {
+        'training frames': f'{len(data.labels)} of {len(train.rows)} recordings',
+        'labelled frames': str(data.labelled),
+        **backbones,
+        'device': str(pipeline.device),
+        'time': f'{seconds:.0f} s',
+        **versions(),
+        'recipe': recipe,
+    }
 
 
 def accuracy_table(scores: dict[str, Scores]) -> Table:
