@@ -21,7 +21,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +46,7 @@ from mm_perception.features import (
 from mm_perception.models import Objective
 from training.best_epoch import BestEpoch
 from training.climb import Items, Run, climb
+from training.durable import replacing
 from training.interrupt import StoppedError
 from training.recipe import SMALL, FineTuning, Optimisation
 
@@ -319,10 +319,8 @@ def _write(
     tensors = {name: value.float() if value.is_floating_point() else value
                for name, value in state.items()} | backbone.network.state_dict()  # fmt: skip
     tensors = {name: value.contiguous() for name, value in tensors.items()}
-    partial = path.with_name(f'{path.name}.{os.getpid()}')
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, partial, {'about': json.dumps(about)})
-        os.replace(partial, path)  # noqa: PTH105 - the atomic call, by its name
+        with replacing(path) as partial:
+            save_file(tensors, partial, {'about': json.dumps(about)})
     except (OSError, SafetensorError) as error:
         raise TrainingError(f'{path}: the fine-tuned weights cannot be kept: {error}') from error

@@ -133,9 +133,9 @@ class Output:
         return Stand.NOTHING_YET if self.resume else Stand.BEGINNING
 
     def _tidy(self) -> None:
-        """Remove what a session left that was killed while it wrote its bundle or its report."""
-        for left in (*self.folder.glob('.*.[0-9]*'), *self.folder.glob('.tmp??????')):
-            if left.is_file():  # the latter are safetensors' own
+        """Remove what a session left that was killed while it wrote a checkpoint or its bundle."""
+        for left in self.folder.glob('.tmp??????'):  # safetensors' own
+            if left.is_file():
                 left.unlink()
         for left in self.folder.glob(f'.{BUNDLE}.*'):
             if left.suffix == '.old' and not self.bundle.exists():

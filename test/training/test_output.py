@@ -74,11 +74,11 @@ def test_what_a_killed_session_left_goes_and_the_bundle_that_it_took_away_comes_
     for name in ('.bundle.abc', '.bundle.abc.old'):
         (tmp_path / name).mkdir()
         (tmp_path / name / 'of').write_text(name)
-    (tmp_path / '.report.html.123').touch()
-    (tmp_path / '.mine').touch()
+    (tmp_path / '.tmpa1B2c3').touch()  # safetensors'
+    (tmp_path / '.mine.5').touch()
     assert stand(tmp_path, overwrite=True) is Stand.BEGINNING
     assert (tmp_path / 'bundle' / 'of').read_text() == '.bundle.abc.old'
-    assert sorted(path.name for path in tmp_path.iterdir()) == ['.mine', 'bundle']
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['.mine.5', 'bundle']
 
 
 def test_file_in_the_folders_place_is_named(tmp_path: Path) -> None:

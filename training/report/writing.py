@@ -7,7 +7,6 @@ from __future__ import annotations
 import base64
 import csv
 import io
-import os
 import struct
 from collections import Counter
 from collections.abc import Iterable
@@ -21,6 +20,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from mm_perception.errors import TrainingError
+from training.durable import replacing
 from training.evaluate import Scores
 from training.report.contents import Report
 from training.report.curves_picture import curves_picture
@@ -127,9 +127,10 @@ def write_report(folder: Path, report: Report) -> Path:
         'report.html': _html(report),
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
-            _replace(folder / name, text)
+            with replacing(folder / name) as partial:
+                # A recording's name may be a file name that is not UTF-8.
+                partial.write_text(text, 'utf-8', 'backslashreplace', newline='')
     except OSError as error:
         raise TrainingError(
             f'{folder}: the report cannot be written ({error.strerror}); choose another folder'
@@ -293,14 +294,3 @@ def _embedded(picture: bytes, alt: str, width: float | None = None) -> Markup:
     return Markup('<img src="data:image/png;base64,{}" alt="{}" width="{}" height="{}">').format(
         data, alt, round(pixels[0] * scale), round(pixels[1] * scale)
     )
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file that is either the old one or the whole new one, whenever one looks."""
-    partial = path.with_name(f'.{path.name}.{os.getpid()}')
-    try:
-        # A recording's name may be a file name that is not UTF-8.
-        partial.write_text(text, encoding='utf-8', errors='backslashreplace', newline='')
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
