@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from ledger import Ledger, Row
+from machine import Machine
 from outside import (
     DEPTH,
     DOMAIN,
@@ -30,7 +31,7 @@ from outside import (
     until,
 )
 from street import Street
-from trial import Eyes, Trial, machine_of, stopped
+from trial import Eyes, Pause, Trial, machine_of, stopped
 
 from mm_perception.observation import Modality
 from training.live.environment import live_environment
@@ -142,7 +143,8 @@ def test_node_that_was_stopped_says_nothing_of_what_it_saw_before(
     with trial.of('process', fault, 'no stale label after; from both again', camera):
         for number in range(times):
             time.sleep(0.1 * random.random())  # so that it is stopped in the midst of anything
-            with stopped(trial.pid):
+            with stopped(trial.pid) as pause:
+                trial.pauses.append(pause)
                 time.sleep(STOPPED / 10)
                 if number % 2 == 0:
                     camera.only()  # what waits for the node is old when it goes on
@@ -150,6 +152,23 @@ def test_node_that_was_stopped_says_nothing_of_what_it_saw_before(
             time.sleep(PERIOD)
             camera.only(RGB, DEPTH)
             outside.wait_for_labels('rgbd', 2)
+
+
+def test_one_label_that_was_made_before_a_stop_may_come_after_it() -> None:
+    began = 10**18
+    stamps = [began - 20 * 10**6, began - 10 * 10**6, began - 5 * 10**6]
+
+    def late(stamp: int, latency_ms: float) -> Said:
+        values = {'mode': 'rgb', 'rgb_stamp': str(stamp), 'inference_ms': '8'}
+        return Said(began + 2 * NS, {**values, 'latency_ms': str(latency_ms)}, None)
+
+    def eyes() -> Eyes:
+        return Eyes({RGB: stamps}, PERIOD, Machine(), 0.0, [Pause(began)])
+
+    assert eyes().fault(late(stamps[2], 9.0)) is not None  # it went on being made in the meantime
+    once = eyes()
+    assert once.fault(late(stamps[0], 9.0)) is None
+    assert once.fault(late(stamps[1], 9.0)) is not None
 
 
 @contextmanager

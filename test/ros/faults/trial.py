@@ -42,12 +42,35 @@ def machine_of(pid: int, folder: Path) -> Iterator[Machine]:
         process.end()
 
 
+@dataclass
+class Pause:
+    """A while in which the node's process was stopped.
+
+    Attributes:
+        began: When, in ns.
+        under_way: The one label that was made by then and not yet on its way to the listeners.
+
+    """
+
+    began: int
+    under_way: Said | None = None
+
+    def excuses(self, said: Said, stamp: int) -> bool:
+        """Whether a label was made before, by the node's clock, which runs on while it stands."""
+        made = stamp + round(float(said.values['latency_ms']) * 1e6)
+        if made > self.began or self.under_way not in (None, said):
+            return False
+        self.under_way = said
+        return True
+
+
 @contextmanager
-def stopped(pid: int) -> Iterator[None]:
+def stopped(pid: int) -> Iterator[Pause]:
     """Stop a process for a while."""
+    pause = Pause(time.time_ns())
     os.kill(pid, signal.SIGSTOP)
     try:
-        yield
+        yield pause
     finally:
         os.kill(pid, signal.SIGCONT)
 
@@ -61,6 +84,7 @@ class Eyes:
         period: From one image to the next, in seconds.
         machine: How long the node was kept waiting.
         late: How late a thread of the tests was woken at worst, in seconds.
+        pauses: When the node was stopped.
 
     """
 
@@ -68,6 +92,7 @@ class Eyes:
     period: float
     machine: Machine
     late: float
+    pauses: Sequence[Pause] = ()
 
     def fault(self, said: Said) -> str | None:
         """Say how a label broke the promise; None when it did not."""
@@ -80,7 +105,9 @@ class Eyes:
                 return f'made of a {modality} image that was never sent'
             allowed = PERIODS * self.period + TRANSPORT + said.inference
             allowed += self.machine.kept_waiting_ms(stamp, said.at) / 1e3 + 2 * self.late
-            if said.age(modality) > allowed:
+            if said.age(modality) <= allowed:
+                continue
+            if not any(pause.excuses(said, stamp) for pause in self.pauses):
                 return f'{modality} was {said.age(modality):.3f} s old, {allowed:.3f} are allowed'
         return None
 
@@ -96,6 +123,7 @@ class Trial:
         folder: Of logs.
         start: When it began, in ns.
         checks: What every label has to stand besides; each gives the reason when one does not.
+        pauses: When the node was stopped.
 
     """
 
@@ -105,6 +133,7 @@ class Trial:
     folder: Path
     start: int = 0
     checks: list[Check] = field(default_factory=list)
+    pauses: list[Pause] = field(default_factory=list)
 
     @property
     def labels(self) -> list[Said]:
@@ -127,7 +156,8 @@ class Trial:
                 late = jitter.stop()
                 checks = list(self.checks)
                 if camera is not None:
-                    checks.append(Eyes(camera.sent, camera.period, machine, late).fault)
+                    eyes = Eyes(camera.sent, camera.period, machine, late, self.pauses)
+                    checks.append(eyes.fault)
                 labels = self.labels
                 reasons = [[why for check in checks if (why := check(said))] for said in labels]
                 broken = [f'{said.values}: {why}' for said, why in zip(labels, reasons) if why]  # noqa: B905 - as long
