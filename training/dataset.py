@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -34,6 +34,7 @@ from training.durable import replacing
 from training.fit import TrainingData
 from training.prefetch import START, read_ahead
 from training.reading import THUMBNAIL, Batch, Reading
+from training.views import View
 
 _FORMAT = 1  # raise it when the code between an observation and a row changes what rows hold
 _MOST_READERS = 16  # processes; one prepares well over a hundred observations a second
@@ -62,6 +63,7 @@ class Rows:
         times: [N] int64, ns.
         features: [N, D] ≥ 0 by modality.
         thumbnails: [N, t, t, 3] uint8 by modality, of the networks' input.
+        views: [N, V, D] by modality: features of the same moments seen differently; empty for none.
 
     """
 
@@ -69,6 +71,7 @@ class Rows:
     times: Tensor
     features: dict[str, Tensor]
     thumbnails: dict[str, Tensor]
+    views: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Count the observations."""
@@ -96,7 +99,8 @@ class Dataset:
         """Join all rows for `fit`; a label that is not among the classes counts as none."""
         index = {name: i for i, name in enumerate(classes)}
         numbers = [index.get(name or '', UNLABELLED) for names in self.labels for name in names]
-        return TrainingData(self._join('features'), torch.tensor(numbers), tuple(classes))
+        features, views = self._join('features'), self._join('views')
+        return TrainingData(features, torch.tensor(numbers), tuple(classes), views)
 
     def thumbnails(self) -> dict[str, NDArray[np.uint8]]:
         """Join all rows' pictures."""
@@ -119,6 +123,7 @@ def load_dataset(
     sources: Sequence[Source],
     label_of: Callable[[str, int], str | None],
     extract: Callable[[Sequence[Source]], Sequence[Rows]],
+    views: int = 0,
 ) -> Dataset:
     """Extract every source and look its labels up.
 
@@ -126,12 +131,19 @@ def load_dataset(
         sources: The recordings.
         label_of: The label of a recording at a time in ns, if it has one.
         extract: Features of each source; see `Extractor`.
+        views: How many views of each picture there are to be, beside itself.
 
     Raises:
         TrainingError: There is not one observation with all modalities.
 
     """
-    rows = tuple(found for found in extract(sources) if len(found))
+    seen = [View(source, n) for n in range(1, views + 1) for source in sources]
+    found = extract([*sources, *seen])
+    rows = tuple(
+        _with_views(each, found[number + len(sources) :: len(sources)])
+        for number, each in enumerate(found[: len(sources)])
+        if len(each)
+    )
     if not rows:
         names = ', '.join(source.name for source in sources) or 'none'
         raise TrainingError(f'recordings {names}: no observation with both RGB and depth')
@@ -139,6 +151,14 @@ def load_dataset(
         tuple(label_of(each.recording, int(time)) for time in each.times) for each in rows
     )
     return Dataset(rows, labels)
+
+
+def _with_views(rows: Rows, views: Sequence[Rows]) -> Rows:
+    """Put what was computed of the views beside the rows that they are of."""
+    if not views:
+        return rows
+    names = rows.features
+    return replace(rows, views={n: torch.stack([v.features[n] for v in views], 1) for n in names})
 
 
 class Extractor:

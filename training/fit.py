@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -24,12 +25,14 @@ class TrainingData:
         features: [N, D] ≥ 0 by modality.
         labels: [N] long: the class, or ``UNLABELLED``.
         classes: The class names.
+        views: [N, V, D] by modality: features of the same items, seen differently; empty for none.
 
     """
 
     features: dict[str, Tensor]
     labels: Tensor
     classes: tuple[str, ...]
+    views: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def labelled(self) -> int:
@@ -40,10 +43,14 @@ class TrainingData:
         """Identify the data, to tell whether a checkpoint belongs to it."""
         digest = hashlib.sha256(repr(self.classes).encode())
         digest.update(self.labels.numpy().tobytes())
-        for name, values in sorted(self.features.items()):
-            digest.update(name.encode())
-            digest.update(values.numpy().tobytes())
+        for part in (self.features, self.views):
+            for name, values in sorted(part.items()):
+                digest.update(name.encode())
+                digest.update(values.numpy().tobytes())
         return digest.hexdigest()
+
+
+Draw = Callable[[Tensor], dict[str, Tensor]]
 
 
 def fit(data: TrainingData, recipe: Recipe, run: Run) -> Head:
@@ -70,14 +77,10 @@ def fit(data: TrainingData, recipe: Recipe, run: Run) -> Head:
     head = Head(settings)
     head.scaling.fit(data.features, recipe.scaling)
     head.to(run.device).train()
-    scaled = head.scaling({name: v.to(run.device) for name, v in data.features.items()})
     identity = f'{data.fingerprint()} {recipe.model_dump_json()}'
+    still, drawn = _inputs(head, data, run.device)
     climb(
-        learnable(
-            head.model,
-            lambda rows: {name: values[rows] for name, values in scaled.items()},
-            data.labels,
-        ),
+        learnable(head.model, drawn, data.labels, still),
         head.model,
         head,
         recipe.optimisation,
@@ -86,6 +89,25 @@ def fit(data: TrainingData, recipe: Recipe, run: Run) -> Head:
         identity=hashlib.sha256(identity.encode()).hexdigest(),
     )
     return head.cpu().eval().requires_grad_(False)
+
+
+def _inputs(head: Head, data: TrainingData, device: torch.device) -> tuple[Draw, Draw]:
+    """Give the rows' inputs as they are; and as drawn: themselves or a view, each as likely."""
+    scaled = head.scaling({name: values.to(device) for name, values in data.features.items()})
+    views = head.scaling({name: values.to(device) for name, values in data.views.items()})
+
+    def still(rows: Tensor) -> dict[str, Tensor]:
+        return {name: values[rows] for name, values in scaled.items()}
+
+    def drawn(rows: Tensor) -> dict[str, Tensor]:
+        count = next(iter(views.values())).shape[1]
+        which = torch.randint(count + 1, (len(rows), 1)).to(device)  # the same of all modalities
+        return {
+            name: torch.where(which > 0, views[name][rows, which[:, 0] - 1], values[rows])
+            for name, values in scaled.items()
+        }
+
+    return still, drawn if views else still
 
 
 def check_labels(data: TrainingData) -> None:

@@ -132,6 +132,13 @@ class Recipe(BaseModel):
     finetune: FineTuning | None = Field(
         None, description='Fine-tune the backbones on the labelled frames; unset: they are frozen.'
     )
+    views: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description='Each step may see, in place of a picture, one of so many of it that are cut, '
+        'turned over and lit anew; of pictures that are crops (pipeline.region.kind full).',
+    )
     scaling: ScalingKind = Field(
         'global', description='How features are scaled: none, global or feature.'
     )
@@ -152,6 +159,15 @@ class Recipe(BaseModel):
             raise ValueError(
                 'efficiency and finetune: the backbones would have seen labels that a point of the '
                 'curve is to do without; leave one of them out'
+            )
+        return self
+
+    @model_validator(mode='after')
+    def _views_are_of_crops(self) -> Self:
+        if self.views and self.pipeline.region.kind != 'full':
+            raise ValueError(
+                'views and pipeline.region: views are cut out of pictures that are crops already; '
+                'set pipeline.region.kind=full, or leave views out'
             )
         return self
 

@@ -188,7 +188,9 @@ def _features(objects: Objects, pipeline: Pipeline, setting: Setting) -> Dataset
             setting.recipe.every,
             lambda _: show(extractor.computed + extractor.reused, None),
         )
-        dataset = load_dataset(objects.sources, lambda _name, _time: None, extractor)
+        dataset = load_dataset(
+            objects.sources, lambda _name, _time: None, extractor, setting.recipe.views
+        )
     if extractor.skipped:
         setting.console.print(
             f'[yellow]left out[/]: {extractor.skipped} crops whose depth shows nothing'
@@ -244,4 +246,8 @@ def _labelled_images(
 
 
 def _only(data: TrainingData, modalities: Sequence[str]) -> TrainingData:
-    return replace(data, features={name: data.features[name] for name in modalities})
+    features, views = (
+        {name: part[name] for name in modalities if name in part}
+        for part in (data.features, data.views)
+    )
+    return replace(data, features=features, views=views)
