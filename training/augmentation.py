@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ _LEAST_AREA = 0.6  # of the crop that is left
 _ASPECT = math.log(4 / 3)  # its sides may change so much against each other
 _LIGHT = 0.25  # by how much colours get brighter or darker
 _LEAST_SIDE = 8  # pixels
+_GREY = 0.25  # how often a painted picture has no colour left
+_HUES = 180  # OpenCV's circle
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Augmentation:
         height: Likewise.
         turned: Whether left and right change places.
         light: A factor.
+        hue: By how much of the circle of hues colours are turned.
+        saturation: A factor.
 
     """
 
@@ -47,6 +52,8 @@ class Augmentation:
     height: float
     turned: bool
     light: float
+    hue: float = 0.0
+    saturation: float = 1.0
 
     @classmethod
     def draw(cls) -> Augmentation:
@@ -57,15 +64,31 @@ class Augmentation:
         width, height = min(scale * stretch, 1.0), min(scale / stretch, 1.0)
         return cls(left, top, width, height, side < 0.5, 1 + _LIGHT * (2 * light - 1))  # noqa: PLR2004 - as often as not
 
+    def painted(self) -> Augmentation:
+        """Give the object other colours, too: things of a kind are told by their shape."""
+        hue, grey, saturation = torch.rand(3).tolist()
+        factor = 0.0 if grey < _GREY else 0.4 + 1.2 * saturation
+        return replace(self, hue=hue, saturation=factor)
+
     def __call__(self, views: Mapping[Modality, NDArray[Any]]) -> dict[Modality, NDArray[Any]]:
         """Change colour [H, W, 3] uint8 and depth [H, W] in metres, each of its own size."""
         changed = {}
         for modality, view in views.items():
             part = self._part(view)
             if modality is Modality.RGB:
-                part = np.clip(part * np.float32(self.light), 0, 255).astype(np.uint8)
+                part = self._coloured(np.clip(part * np.float32(self.light), 0, 255))
             changed[modality] = part.copy()
         return changed
+
+    def _coloured(self, view: NDArray[np.float32]) -> NDArray[np.uint8]:
+        picture = view.astype(np.uint8)
+        if not self.hue and self.saturation == 1:
+            return picture
+        hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV).astype(np.float32)
+        hsv[..., 0] = (hsv[..., 0] + self.hue * _HUES) % _HUES
+        hsv[..., 1] = np.clip(hsv[..., 1] * self.saturation, 0, 255)
+        painted = cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB)
+        return cast('NDArray[np.uint8]', painted)
 
     def _part(self, view: NDArray[Any]) -> NDArray[Any]:
         top, bottom = _span(view.shape[0], self.top, self.height)

@@ -136,8 +136,8 @@ class Recipe(BaseModel):
         0,
         ge=0,
         le=100,
-        description='Each step may see, in place of a picture, one of so many of it that are cut, '
-        'turned over and lit anew; of pictures that are crops (pipeline.region.kind full).',
+        description='A step may see, in place of a picture, one of so many that were made of it: '
+        'cut, turned over, lit and painted anew. For crops (pipeline.region.kind full).',
     )
     scaling: ScalingKind = Field(
         'global', description='How features are scaled: none, global or feature.'

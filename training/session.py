@@ -264,7 +264,7 @@ def _take(
     """Give what trains, what is held out, and what there is to learn from."""
     if isinstance(held_out, Material):
         refuse_overlap(material, held_out)
-    train = _extracted(material, pipeline, recipe.every, setting)
+    train = _extracted(material, pipeline, recipe.every, setting, recipe.views)
     if isinstance(held_out, Material):
         test = _extracted(held_out, pipeline, recipe.every, setting)
     else:
@@ -277,7 +277,9 @@ def _take(
     return train, test, data
 
 
-def _extracted(material: Material, pipeline: Pipeline, every: int, setting: Setting) -> Dataset:
+def _extracted(
+    material: Material, pipeline: Pipeline, every: int, setting: Setting, views: int = 0
+) -> Dataset:
     with progress_bars(setting.console) as progress:
         task = progress.add_task('features', total=None)
         extractor = Extractor(
@@ -287,7 +289,7 @@ def _extracted(material: Material, pipeline: Pipeline, every: int, setting: Sett
             lambda done: progress.advance(task, done),
             setting.ranks,
         )
-        dataset = load_dataset(material.sources, material.label_of, extractor)
+        dataset = load_dataset(material.sources, material.label_of, extractor, views)
         total = extractor.computed + extractor.reused
         progress.update(task, total=total, completed=total)
     skipped = f', {extractor.skipped} lacked a modality' if extractor.skipped else ''

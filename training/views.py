@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class View:
-    """A recording of crops, of which each is cut, turned over and lit anew.
+    """A recording of crops, of which each is cut, turned over, lit and painted anew.
 
     Attributes:
         source: The recording.
@@ -51,7 +51,7 @@ class View:
             seed = hashlib.sha256(f'{self.name} {time} {self.number}'.encode()).digest()[:8]
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(int.from_bytes(seed, 'big') % 2**63)
-                change = Augmentation.draw()
+                change = Augmentation.draw().painted()
             yield time, _changed(observation, change)
 
 

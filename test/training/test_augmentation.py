@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from hypothesis import given
@@ -73,3 +75,24 @@ def test_same_random_state_draws_the_same() -> None:
     torch.manual_seed(3)
     assert Augmentation.draw() == first
     assert Augmentation.draw() != first
+
+
+def test_paint_changes_the_hue_of_colour_alone() -> None:
+    views = {RGB: np.full((9, 9, 3), (200, 20, 20), np.uint8), DEPTH: np.ones((9, 9), np.float32)}
+    green, grey = (
+        Augmentation(0, 0, 1, 1, turned=False, light=1, hue=hue, saturation=saturation)(views)
+        for hue, saturation in ((1 / 3, 1), (0, 0))
+    )
+    assert_allclose(green[RGB], np.full((9, 9, 3), (20, 200, 20)), atol=2)
+    assert_allclose(grey[RGB], 200, atol=1)
+    assert_array_equal(green[DEPTH], views[DEPTH])
+
+
+@given(st.integers(0, 2**32))
+def test_paint_leaves_what_is_seen_of_the_object(seed: int) -> None:
+    torch.manual_seed(seed)
+    drawn = Augmentation.draw()
+    painted = drawn.painted()
+    assert replace(painted, hue=drawn.hue, saturation=drawn.saturation) == drawn
+    assert 0 <= painted.hue < 1
+    assert painted.saturation == 0 or 0.4 <= painted.saturation <= 1.6

@@ -35,6 +35,7 @@ SMALL = [
     'pipeline.preprocessing.size=36',
     'model.widths={hidden: 16, a: 8, z: 8}',
     'labelled_fraction=0.2',
+    'views=1',
     'optimisation.epochs=2',
 ]
 
@@ -164,8 +165,10 @@ def made(labels: list[int], dimension: int = 4) -> TrainingData:
 
 def test_without_the_unlabelled_frames_the_labelled_ones_are_left_as_they_are() -> None:
     data = made([0, UNLABELLED, UNLABELLED, 1])
-    few = labelled_only(data)
+    views = {name: values[:, None] + 1 for name, values in data.features.items()}
+    few = labelled_only(replace(data, views=views))
     assert few.labels.tolist() == [0, 1]
+    assert torch.equal(few.views['rgb'], views['rgb'][[0, 3]])
     assert torch.equal(few.features['rgb'], data.features['rgb'][[0, 3]])
 
 
