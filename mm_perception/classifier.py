@@ -18,7 +18,6 @@ import torch
 from mm_perception.bundle import Bundle
 from mm_perception.engines import (
     REFERENCE,
-    Engine,
     EngineSettings,
     Workload,
     choose,
@@ -94,13 +93,13 @@ class Classifier:
         self.pipeline, self._weights = Pipeline(settings, weights), weights
         on_gpu = device == 'cuda' or (device == 'auto' and torch.cuda.is_available())
         self._wanted = torch.device('cuda' if on_gpu else 'cpu')
-        self._engine: Engine | None = None  # on the CPU; None is the reference
-        if not on_gpu and engines != REFERENCE:
+        self._chosen = not on_gpu and engines != REFERENCE
+        if self._chosen:
             size = settings.preprocessing.size
             images = self.bundle.frames() or made_pictures(self.modalities, size)
             networks = self.bundle.quantized_networks
             work = Workload(self.pipeline.backbones, images, networks)
-            self._engine = choose(engines, work, self.bundle.path, said)
+            self.pipeline.compute_with(choose(engines, work, self.bundle.path, said))
         self.fault: str | None = None
         self._lost: str | None = None  # why the GPU is not used any more
         self.settings = ClassifierSettings()
@@ -249,10 +248,9 @@ class Classifier:
 
     def _move(self, device: torch.device) -> None:
         try:
-            self.pipeline.to(device)
+            if not self._chosen:  # which stays on the CPU, where it was measured
+                self.pipeline.to(device)
             self.bundle.head.to(device)
-            if device.type == 'cpu' and self._engine is not None:
-                self.pipeline.engine = self._engine
         except torch.OutOfMemoryError as error:
             self._fall_back(error)
         except RuntimeError as error:

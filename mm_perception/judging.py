@@ -76,12 +76,15 @@ def verdicts(
     for modalities, members in groups.items():
         if not modalities:
             continue
-        named = {
-            str(m): features[m][torch.tensor([at[m] for _, at in members])] for m in modalities
-        }
+        named = {str(m): _rows(features[m], [at[m] for _, at in members]) for m in modalities}
         for (number, _), verdict in zip(members, _judged(head, modalities, named), strict=True):
             found[number] = verdict
     return found
+
+
+def _rows(features: Tensor, rows: list[int]) -> Tensor:
+    """Take some rows; of all of them, which is the usual case, nothing is copied to the device."""
+    return features if len(rows) == len(features) else features[torch.tensor(rows)]
 
 
 def _judged(

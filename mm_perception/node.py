@@ -134,6 +134,7 @@ class PerceptionNode(AnsweringNode):
             raise SettingsError(_HUNG)
         classifier.warm_up()
         process.share_processors(classifier.engine)
+        process.give_back_memory()
         if classifier.fault is not None:
             self.get_logger().error(classifier.fault)
         super().on_activate(state)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -98,6 +99,13 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL('libc.so.6')
         libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST)
         libc.mallopt(_M_TRIM_THRESHOLD, _KEPT)
+
+
+def give_back_memory() -> None:
+    """Give the kernel what reading weights and measuring engines has left behind."""
+    gc.collect()  # a traced network is full of cycles
+    with suppress(OSError, AttributeError):  # another C library has its own ways
+        ctypes.CDLL('libc.so.6').malloc_trim(0)
 
 
 def share_processors(engine: str) -> None:

@@ -2,16 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from bundles import CLASSES, make_bundle
 
+from mm_perception import pipeline
 from mm_perception.classifier import Classifier, ClassifierSettings
+from mm_perception.engines import EngineSettings
 from mm_perception.errors import BundleError, ImageError, SettingsError, StaleError
+from mm_perception.features import Backbone, load_backbone
 from mm_perception.objects.boxes import Box
 from mm_perception.observation import UNKNOWN, Frame, Modality, Observation
 from mm_perception.trust import TrustSettings
@@ -195,6 +201,26 @@ def test_out_of_gpu_memory_goes_on_on_the_cpu_and_says_so(bundle: Path, when: st
     assert made.device.type == 'cpu'
     assert made.fault is not None
     assert 'running on the CPU' in made.fault
+
+
+def test_backbones_are_let_go_of_once_another_engine_computes(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[weakref.ref[Backbone]] = []
+
+    def watched(*given: Any) -> Backbone:
+        built.append(weakref.ref(backbone := load_backbone(*given)))
+        return backbone
+
+    monkeypatch.setattr(pipeline, 'load_backbone', watched)
+    made = Classifier(bundle, 'cpu', engines=EngineSettings('torch', 'bfloat16'))
+    gc.collect()
+    assert [each() for each in built] == [None]
+    for _ in range(2):  # it may be closed, and warmed up again, without them
+        made.warm_up()
+        assert made.engine == 'torch bfloat16'
+        assert made.classify(Observation.of(COLOUR, DISTANCE)).mode == 'rgbd'
+        made.close()
 
 
 def trusting(path: Path, novelty: float, contradiction: float) -> Classifier:
