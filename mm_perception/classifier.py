@@ -18,8 +18,10 @@ import torch
 from mm_perception.bundle import Bundle
 from mm_perception.engines import (
     REFERENCE,
+    Engine,
     EngineSettings,
     Workload,
+    candidates,
     choose,
     made_pictures,
 )
@@ -68,15 +70,16 @@ class Classifier:
     ) -> None:
         """Read a bundle, and choose the engine where that is to run on a CPU.
 
-        That takes seconds the first time on a machine. From then on nothing is read any more:
-        whatever becomes of the bundle on disk, this is the one that labels.
+        That takes seconds the first time on a machine; a GPU's is chosen when it is warmed up.
+        From then on nothing of the model is read any more: whatever becomes of the bundle on disk,
+        this is the one that labels.
 
         Args:
             path: The bundle's folder.
             device: ``auto`` takes a GPU where there is one.
             backbone_weights: The backbone's weights, where the bundle does not hold them and they
                 are not in torch's cache.
-            engines: What may compute the features on a CPU.
+            engines: What may compute the features.
             said: Told, line by line, what was measured for that.
 
         Raises:
@@ -93,13 +96,13 @@ class Classifier:
         self.pipeline, self._weights = Pipeline(settings, weights), weights
         on_gpu = device == 'cuda' or (device == 'auto' and torch.cuda.is_available())
         self._wanted = torch.device('cuda' if on_gpu else 'cpu')
-        self._chosen = not on_gpu and engines != REFERENCE
-        if self._chosen:
-            size = settings.preprocessing.size
-            images = self.bundle.frames() or made_pictures(self.modalities, size)
-            networks = self.bundle.quantized_networks
-            work = Workload(self.pipeline.backbones, images, networks)
-            self.pipeline.compute_with(choose(engines, work, self.bundle.path, said))
+        # An engine of the CPU is chosen once and stays; one of a GPU goes with the GPU's memory.
+        self._fixed = not on_gpu and engines != REFERENCE
+        self._engines, self._said = engines, said
+        if self._fixed:
+            self.pipeline.compute_with(self._choose())
+        elif engines != REFERENCE:
+            candidates(engines, quantized=False, device=self._wanted)
         self.fault: str | None = None
         self._lost: str | None = None  # why the GPU is not used any more
         self.settings = ClassifierSettings()
@@ -246,11 +249,20 @@ class Classifier:
 
         return self._or_on_cpu(run)
 
+    def _choose(self) -> Engine:
+        """Build the engine that is the fastest where the backbones are."""
+        size = self.pipeline.settings.preprocessing.size
+        images = self.bundle.frames() or made_pictures(self.modalities, size)
+        work = Workload(self.pipeline.backbones, images, self.bundle.quantized_networks)
+        return choose(self._engines, work, self.bundle.path, self._said)
+
     def _move(self, device: torch.device) -> None:
         try:
-            if not self._chosen:  # which stays on the CPU, where it was measured
+            if not self._fixed:
                 self.pipeline.to(device)
             self.bundle.head.to(device)
+            if device.type == 'cuda' and self._engines != REFERENCE:
+                self.pipeline.engine = self._choose()
         except torch.OutOfMemoryError as error:
             self._fall_back(error)
         except RuntimeError as error:

@@ -81,6 +81,11 @@ class Backbone(nn.Module):
         self.register_buffer('mean', torch.tensor(_MEAN).view(1, 3, 1, 1))
         self.register_buffer('std', torch.tensor(_STD).view(1, 3, 1, 1))
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self.mean.device
+
     def forward(self, images: Tensor) -> Tensor:
         """Compute features.
 
@@ -177,7 +182,7 @@ def load_backbone(settings: BackboneSettings, path: Path | None = None) -> Backb
 def dimension(backbone: Backbone, size: int) -> int:
     """How many features the backbone gives for images of size × size pixels."""
     with torch.inference_mode():
-        image = torch.zeros(1, size, size, 3, dtype=torch.uint8, device=backbone.mean.device)
+        image = torch.zeros(1, size, size, 3, dtype=torch.uint8, device=backbone.device)
         return int(backbone(image).shape[1])
 
 

@@ -103,8 +103,9 @@ PARAMETERS = (
     Parameter(
         'engine',
         'auto',
-        'What computes the features on a CPU; `auto` takes the one that is the fastest here.',
-        choices=('auto', 'torch', 'openvino'),
+        'What computes the features; `auto` takes the one that is the fastest here. `openvino` is '
+        'for a CPU, `cudagraph` for a GPU.',
+        choices=('auto', 'torch', 'openvino', 'cudagraph'),
     ),
     Parameter(
         'precision',

@@ -44,10 +44,10 @@ def choose(
         BundleError: A quantized network cannot be read.
 
     """
-    allowed = candidates(settings, bool(work.quantized))
+    allowed = candidates(settings, bool(work.quantized), work.device)
     if len(allowed) == 1:
         return _checked(allowed[0], work)
-    record = Record(bundle, Machine.this(bundle, allowed))
+    record = Record(bundle, Machine.this(bundle, allowed, work.device))
     best = fastest(record.read())
     if best is None:
         said('measuring which engine is the fastest on this machine; it is done once')
@@ -94,6 +94,8 @@ def _try(
     for _ in range(_WARM_UP + _ROUNDS):
         start = time.perf_counter()
         engine(one)
+        if work.device.type == 'cuda':
+            torch.cuda.synchronize(work.device)
         took.append(1e3 * (time.perf_counter() - start))
         if len(took) > _WARM_UP and took[-1] > limit:
             break
