@@ -16,34 +16,34 @@ from mm_perception.engines.torch_engine import TorchEngine
 from mm_perception.features import Backbone
 from mm_perception.observation import Modality
 
-_MOST = 8  # graphs; each keeps the memory that its batch size takes
 _WARM_UP = 3  # cuDNN chooses its algorithms in these
 
 
 class GraphEngine(Engine):
-    """Records the backbones once for every modality and batch size, and replays that.
+    """Records each backbone's work for one image, and replays it.
 
     What is recorded runs through: whether a modality is still wanted is asked before and after.
+    Several images at once are computed as torch does, since starting kernels is then no matter.
     """
 
     def __init__(self, backbones: Mapping[Modality, Backbone], precision: Precision) -> None:
         """Take the backbones, which are on a GPU; other precisions have copies of their own."""
         self.name = f'cudagraph {precision}'
         self._plain = TorchEngine(backbones, precision)
-        self._recorded: dict[tuple[Modality, int], _Recorded] = {}
+        self._recorded: dict[Modality, _Recorded] = {}
 
-    def _compute(
+    def compute(
         self, modality: Modality, batch: NDArray[np.uint8], wanted: Callable[[], bool]
     ) -> Tensor | None:
+        """Replay one image; see `Engine`."""
+        if len(batch) > 1:
+            return self._plain.compute(modality, batch, wanted)
         if not wanted():
             return None
-        key = modality, len(batch)
-        if key not in self._recorded:
+        if modality not in self._recorded:
             network = self._plain.networks[modality]
-            if len(self._recorded) == _MOST:  # as many objects as seldom stand on a table
-                return network.forward_while(wanted, torch.from_numpy(batch).to(network.device))
-            self._recorded[key] = _Recorded(network, batch.shape)
-        return self._recorded[key](batch)
+            self._recorded[modality] = _Recorded(network, batch.shape)
+        return self._recorded[modality](batch)
 
 
 class _Recorded:

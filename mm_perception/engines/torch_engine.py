@@ -43,9 +43,10 @@ class TorchEngine(Engine):
             copies = {key: each.converted(_TYPES[precision]) for key, each in copies.items()}
         self.networks = {modality: copies[id(each)] for modality, each in backbones.items()}
 
-    def _compute(
+    def compute(
         self, modality: Modality, batch: NDArray[np.uint8], wanted: Callable[[], bool]
     ) -> Tensor | None:
+        """Run the network, layer by layer while it is wanted; see `Engine`."""
         network = self.networks[modality]
         with torch.inference_mode():
             images = torch.from_numpy(batch).to(network.device, non_blocking=True)

@@ -20,6 +20,7 @@ from mm_perception.engines import (
     build,
     candidates,
     made_pictures,
+    one_by_one,
     relative_error,
 )
 from mm_perception.features import Backbone, BackboneSettings, load_backbone
@@ -68,9 +69,11 @@ def test_features_are_those_of_the_reference_within_the_precision(
 ) -> None:
     work = Workload({RGB: backbone, DEPTH: backbone}, images, {})
     expected = TorchEngine(work.backbones)(images)
-    found = build(candidate, work)(images)
+    engine = build(candidate, work)
+    found = engine(images)
     allowed = {'float32': 1e-4, 'bfloat16': 0.02}[candidate.precision]
     assert relative_error(found, expected) < allowed
+    assert relative_error(one_by_one(engine, images), expected) < allowed
     for modality, values in found.items():
         assert values.shape == expected[modality].shape
         assert values.dtype == torch.float32
