@@ -32,6 +32,7 @@ from training.climb import UNLABELLED
 from training.distributed import ALONE, Ranks, local_size
 from training.durable import replacing
 from training.fit import TrainingData
+from training.joined import Joined
 from training.prefetch import START, read_ahead
 from training.reading import THUMBNAIL, Batch, Reading
 
@@ -96,11 +97,16 @@ class Dataset:
         """Join all rows for `fit`; a label that is not among the classes counts as none."""
         index = {name: i for i, name in enumerate(classes)}
         numbers = [index.get(name or '', UNLABELLED) for names in self.labels for name in names]
-        return TrainingData(self._join('features'), torch.tensor(numbers), tuple(classes))
+        features = {
+            name: Joined([each.features[name] for each in self.rows])
+            for name in self.rows[0].features
+        }
+        return TrainingData(features, torch.tensor(numbers), tuple(classes))
 
     def thumbnails(self) -> dict[str, NDArray[np.uint8]]:
         """Join all rows' pictures."""
-        return {name: images.numpy() for name, images in self._join('thumbnails').items()}
+        names = self.rows[0].thumbnails
+        return {n: torch.cat([each.thumbnails[n] for each in self.rows]).numpy() for n in names}
 
     def places(self) -> list[tuple[str, float]]:
         """Name each row's recording, and its seconds from that recording's first row."""
@@ -109,10 +115,6 @@ class Dataset:
             for rows in self.rows
             for time in rows.times
         ]
-
-    def _join(self, part: str) -> dict[str, Tensor]:
-        parts: list[dict[str, Tensor]] = [getattr(rows, part) for rows in self.rows]
-        return {name: torch.cat([each[name] for each in parts]) for name in parts[0]}
 
 
 def load_dataset(
@@ -211,7 +213,8 @@ class Extractor:
                     )
                 self.computed += len(rows)
                 _write(files[number], rows)
-                found[number] = rows
+                # As those that were there already: on disk, not in memory.
+                found[number] = _read(files[number], rows.recording) or rows
         self._gather(sources, files, missing, found)
         return [found[number] for number in range(len(sources))]
 

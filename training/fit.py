@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -12,8 +13,13 @@ from torch import Tensor
 
 from mm_perception.bundle import Head
 from mm_perception.errors import TrainingError
+from mm_perception.scaling import Scaling
 from training.climb import UNLABELLED, Run, climb, learnable
+from training.joined import Features, pieces, size
 from training.recipe import Recipe
+
+_SHARE = 0.4
+"""Of a GPU's free memory; while the table is made it is there twice."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class TrainingData:
 
     """
 
-    features: dict[str, Tensor]
+    features: Mapping[str, Features]
     labels: Tensor
     classes: tuple[str, ...]
 
@@ -42,7 +48,8 @@ class TrainingData:
         digest.update(self.labels.numpy().tobytes())
         for name, values in sorted(self.features.items()):
             digest.update(name.encode())
-            digest.update(values.numpy().tobytes())
+            for piece in pieces(values):
+                digest.update(piece.contiguous().numpy().data)
         return digest.hexdigest()
 
 
@@ -68,16 +75,11 @@ def fit(data: TrainingData, recipe: Recipe, run: Run) -> Head:
     settings = recipe.model_settings(dimensions, len(data.classes))
     torch.manual_seed(recipe.seed)
     head = Head(settings)
-    head.scaling.fit(data.features, recipe.scaling)
+    head.scaling.fit({n: pieces(table) for n, table in data.features.items()}, recipe.scaling)
     head.to(run.device).train()
-    scaled = head.scaling({name: v.to(run.device) for name, v in data.features.items()})
     identity = f'{data.fingerprint()} {recipe.model_dump_json()}'
     climb(
-        learnable(
-            head.model,
-            lambda rows: {name: values[rows] for name, values in scaled.items()},
-            data.labels,
-        ),
+        learnable(head.model, scaled_rows(head.scaling, data, run.device), data.labels),
         head.model,
         head,
         recipe.optimisation,
@@ -86,6 +88,30 @@ def fit(data: TrainingData, recipe: Recipe, run: Run) -> Head:
         identity=hashlib.sha256(identity.encode()).hexdigest(),
     )
     return head.cpu().eval().requires_grad_(False)
+
+
+def scaled_rows(
+    scaling: Scaling, data: TrainingData, device: torch.device
+) -> Callable[[Tensor], Mapping[str, Tensor]]:
+    """Give what takes rows [B] and gives their scaled features [B, D] by modality, on a device."""
+    tables = _at_hand(data.features, device)
+
+    def draw(rows: Tensor) -> Mapping[str, Tensor]:
+        taken = {n: table[rows.to(table.device)].to(device) for n, table in tables.items()}
+        scaled: Mapping[str, Tensor] = scaling(taken)
+        return scaled
+
+    return draw
+
+
+def _at_hand(features: Mapping[str, Features], device: torch.device) -> Mapping[str, Features]:
+    """Put features on a GPU that has room for them; elsewhere each batch is taken from disk."""
+    if device.type != 'cuda':
+        return features
+    free, _ = torch.cuda.mem_get_info(device)
+    if sum(map(size, features.values())) > _SHARE * free:
+        return features
+    return {n: torch.cat([p.to(device) for p in pieces(v)]) for n, v in features.items()}
 
 
 def check_labels(data: TrainingData) -> None:

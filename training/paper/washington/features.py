@@ -27,6 +27,7 @@ from training.dataset import Dataset, Extractor, load_dataset
 from training.finetune import FineTuned, LabelledImages, fine_tune
 from training.fit import TrainingData
 from training.interrupt import stoppable
+from training.joined import pieces
 from training.material import split as divide
 from training.paper.learners import FROZEN
 from training.paper.results import RecipeName
@@ -244,4 +245,4 @@ def _labelled_images(
 
 
 def _only(data: TrainingData, modalities: Sequence[str]) -> TrainingData:
-    return replace(data, features={name: data.features[name] for name in modalities})
+    return replace(data, features={n: torch.cat(pieces(data.features[n])) for n in modalities})
