@@ -33,7 +33,7 @@ from std_msgs.msg import String
 
 from mm_perception import diagnostics, messages, parameters, process
 from mm_perception.annotation import annotate
-from mm_perception.classifier import Classifier, ClassifierSettings
+from mm_perception.classifier import Classifier
 from mm_perception.diagnostics import Inlet, Source, Status
 from mm_perception.engines import EngineSettings
 from mm_perception.errors import ImageError, SettingsError
@@ -42,6 +42,8 @@ from mm_perception.images import fill_image
 from mm_perception.objects.finding import ObjectFinder, finder_for
 from mm_perception.observation import NO_MODE, Modality
 from mm_perception.pairing import PairingSettings
+from mm_perception.pool import ClassifierPool, Share
+from mm_perception.request import ClassifierSettings
 from mm_perception.transitions import AnsweringNode, answers
 from mm_perception.watch import Labelled, Watch
 
@@ -56,17 +58,20 @@ _ROS_OWN = ('use_sim_time', 'qos_overrides.', 'start_type_description_service')
 class PerceptionNode(AnsweringNode):
     """Labels what the camera sees, from both of its eyes or from the one that works."""
 
-    def __init__(self) -> None:
+    def __init__(self, namespace: str = '', pool: ClassifierPool | None = None) -> None:
+        """Declare the parameters; the node shares its classifier with others of the pool."""
         # Overrides are declared by rclpy first, so that ours can be checked with the table's own
         # words and the others be named: by itself a misspelt parameter would be ignored.
-        super().__init__('mm_perception', automatically_declare_parameters_from_overrides=True)
+        overrides = {'automatically_declare_parameters_from_overrides': True}
+        super().__init__('mm_perception', namespace=namespace, **overrides)
         self._values: Any = {p.name: self._declare(p) for p in parameters.PARAMETERS}
         for name in self.get_parameters_by_prefix(''):
             if name not in self._values and not name.startswith(_ROS_OWN):
                 self.get_logger().warning(f'parameter {name}: {parameters.unknown(name)}')
         self.add_on_set_parameters_callback(self._on_parameters)
 
-        self._classifier: Classifier | None = None  # from configure to cleanup
+        self._pool = pool or ClassifierPool()
+        self._share: Share | None = None  # of a classifier, from configure to cleanup
         self._out: dict[str, Any] = {}  # publishers, from configure to cleanup
         self._watch: Watch | None = None  # while active
         self._hung: Watch | None = None  # whose inference did not end, until it does
@@ -95,7 +100,7 @@ class PerceptionNode(AnsweringNode):
             return 'finalized'
         if self._watch is not None:
             return 'active'
-        return 'unconfigured' if self._classifier is None else 'inactive'
+        return 'unconfigured' if self._share is None else 'inactive'
 
     def refuse(self, why: str) -> None:
         """Log and remember why a transition went wrong, and tell diagnostics."""
@@ -111,8 +116,8 @@ class PerceptionNode(AnsweringNode):
         engines = parameters.settings_from(EngineSettings, self._values)
         weights = Path(given) if given else None
         log = self.get_logger().info
-        classifier = Classifier(model, self._values['device'], weights, engines, log)
-        seeks = self._finder(classifier) is not None
+        share = self._pool.share(model, self._values['device'], weights, engines, log)
+        seeks = self._finder(share.classifier) is not None
         self._offer('object_label', String)
         self._offer('~/prediction', DiagnosticArray)
         kept = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -122,17 +127,17 @@ class PerceptionNode(AnsweringNode):
             self._offer('~/classification', messages.CLASSIFICATION)
         if messages.OBJECTS is not None and seeks:
             self._offer('~/objects', messages.OBJECTS)
-        self._classifier, self.refusal = classifier, None
-        self.get_logger().info(f'{len(classifier.classes)} classes from {model}')
+        self._share, self.refusal = share, None
+        self.get_logger().info(f'{len(share.classifier.classes)} classes from {model}')
         return super().on_configure(state)
 
     @answers
     def on_activate(self, state: LifecycleState) -> Return:
         """Load to the device, warm up, and only then subscribe."""
-        classifier = self._configured()
+        share = self._configured()
         if not self._halt(0.0):
             raise SettingsError(_HUNG)
-        classifier.warm_up()
+        worker, classifier = share.activate(), share.classifier
         process.share_processors(classifier.engine)
         process.give_back_memory()
         if classifier.fault is not None:
@@ -142,6 +147,7 @@ class PerceptionNode(AnsweringNode):
             classifier,
             *self._settings(),
             self._finder(classifier),
+            worker,
             clock=self._now,
             said=self._publish,
             failed=self._on_fault,
@@ -162,7 +168,7 @@ class PerceptionNode(AnsweringNode):
         """Drop the subscriptions and free the device."""
         if not self._halt(_PATIENCE):
             raise RuntimeError(_HUNG)
-        self._configured().close()
+        self._configured().deactivate()
         self._diagnose()
         return super().on_deactivate(state)
 
@@ -186,11 +192,12 @@ class PerceptionNode(AnsweringNode):
 
     def _forget(self) -> None:
         """Stop if need be, and forget the model; under an inference that hangs it stays loaded."""
-        if self._halt(_PATIENCE) and self._classifier is not None:
-            self._classifier.close()
+        halted, share = self._halt(_PATIENCE), self._share
+        if share is not None:
+            (share.deactivate if halted else share.abandon)()
         for publisher in self._out.values():
             self.destroy_lifecycle_publisher(publisher)
-        self._out, self._classifier = {}, None
+        self._out, self._share = {}, None
         self._diagnose()
 
     def close(self) -> None:
@@ -212,10 +219,10 @@ class PerceptionNode(AnsweringNode):
         self._watch = None
         return self._hung is None
 
-    def _configured(self) -> Classifier:
-        if self._classifier is None:
+    def _configured(self) -> Share:
+        if self._share is None:
             raise SettingsError('the node is not configured')
-        return self._classifier
+        return self._share
 
     # Parameters -----------------------------------------------------------------------------------
 
@@ -317,7 +324,7 @@ class PerceptionNode(AnsweringNode):
         if '~/objects' in self._out:
             self._out['~/objects'].publish(messages.objects_message(labelled))
         if self._out['~/annotated'].get_subscription_count():
-            region = self._configured().pipeline.settings.region
+            region = self._configured().classifier.pipeline.settings.region
             picture = Image(header=messages.header_of(labelled))
             drawn = annotate(labelled.used, region, labelled.prediction, labelled.objects)
             fill_image(picture, drawn, 'rgb8')
@@ -334,7 +341,7 @@ class PerceptionNode(AnsweringNode):
         self._diagnostics.publish(messages.diagnostics_message(name, self._now(), statuses))
 
     def _statuses(self) -> list[Status]:
-        classifier, watch = self._classifier, self._watch
+        classifier, watch = self._share and self._share.classifier, self._watch
         known = classifier.modalities if classifier else tuple(Modality)
         if watch is None or not self._images:
             watched = [diagnostics.unsubscribed_status(m, self.state) for m in known]
@@ -363,7 +370,7 @@ class PerceptionNode(AnsweringNode):
 
 
 def main() -> None:
-    """Run the node as a process of its own."""
+    """Run the node, or one for each camera, as a process of its own."""
     process.main(PerceptionNode)
 
 

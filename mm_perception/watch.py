@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -24,12 +25,15 @@ from mm_perception.objects.finding import LabelledObject, ObjectFinder
 from mm_perception.observation import NO_MODE, Frame, Modality, Observation, Prediction
 from mm_perception.pairing import Pairing, PairingSettings
 from mm_perception.registration import Intrinsics, View, misregistration
-from mm_perception.worker import NewestWorker, PromptWorker
+from mm_perception.request import Answer, ClassifierSettings, Request
+from mm_perception.worker import NewestWorker, PromptWorker, Worker
 
 if TYPE_CHECKING:
-    from mm_perception.classifier import Classifier, ClassifierSettings
+    from mm_perception.classifier import Classifier
 
 _RECENT = 100  # labels that the latency figures are of
+
+_Said = tuple[Prediction | None, tuple[LabelledObject, ...] | None]
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,7 @@ class Watch:
         pairing: PairingSettings,
         labelling: ClassifierSettings | None = None,
         finder: ObjectFinder | None = None,
+        worker: Worker[Request, Answer] | None = None,
         *,
         clock: Callable[[], int],
         said: Callable[[Labelled], None],
@@ -116,8 +121,9 @@ class Watch:
             classifier: Warmed up; it stays the caller's.
             health: When a sensor is unusable.
             pairing: Which images belong together.
-            labelling: What is made of the classifier's answers; None leaves it as it is.
+            labelling: What is made of the classifier's answers; None: the usual.
             finder: Finds the objects to be labelled; None: there is one, where the bundle says.
+            worker: Has the classifier answer, for other watches, too; None: one of its own.
             clock: The time in ns, which may stand still or be set back.
             said: Takes every label, at once.
             failed: Told why an observation got no label.
@@ -128,7 +134,7 @@ class Watch:
         """
         self._cameras: dict[Modality, Intrinsics] = {}
         self.fault: Exception | None = None
-        self._classifier, self._clock, self._said, self._failed = classifier, clock, said, failed
+        self._clock, self._said, self._failed = clock, said, failed
         self._finder = finder  # the worker's alone
         self._objects: tuple[LabelledObject, ...] | None = None  # of the last observation
         self._sensors = {m: SensorHealth(m, health, live=live) for m in classifier.modalities}
@@ -141,13 +147,11 @@ class Watch:
         self._deadlines: dict[Modality, int] = {}  # when a sensor is lost; the worker reads them
         self._took: deque[tuple[float, float]] = deque(maxlen=_RECENT)
         self._predicted: deque[Prediction] = deque(maxlen=diagnostics.TRUST_WINDOW)
-        classifier.settings = labelling or classifier.settings
+        self._labelling = labelling or ClassifierSettings()
         self._live = live
-        self._worker: NewestWorker[_Job] | PromptWorker[_Job] = (
-            NewestWorker(self._label, self._on_fault, 'inference')
-            if live
-            else PromptWorker(self._label, self._on_fault)
-        )
+        if worker is None:
+            worker = worker_for(classifier) if live else PromptWorker(classifier.answer)
+        self._seat = worker.seat(self._on_fault)
 
     def see(self, modality: Modality, message: Any) -> None:
         """Take an image message that has just arrived.
@@ -216,14 +220,14 @@ class Watch:
         self, health: HealthSettings, pairing: PairingSettings, labelling: ClassifierSettings
     ) -> None:
         """Change the settings from the next image on."""
-        self._classifier.settings = labelling
+        self._labelling = labelling
         for sensor in self._sensors.values():
             sensor.settings = health
         self._pairing.settings = pairing
 
     def close(self, patience: float) -> bool:
         """Stop labelling; tell whether the inference under way ended within so many seconds."""
-        return self._worker.close(patience)
+        return self._seat.close(patience)
 
     def statuses(self, inlets: Mapping[Modality, Inlet]) -> list[Status]:
         """Describe the sensors, the labels' latency and their trust for diagnostics."""
@@ -239,13 +243,13 @@ class Watch:
             )
             for modality, health in healths.items()
         ]
-        took, busy = list(self._took), self._worker.busy_for()
+        took, busy = list(self._took), self._seat.busy_for()
         seen = None if all(s.is_lost(now) for s in self._sensors.values()) else self._objects
         objects = [] if self._finder is None else [diagnostics.objects_status(seen)]
         return [
             *sensors,
             *objects,
-            diagnostics.latency_status(took, busy, self._worker.replaced),
+            diagnostics.latency_status(took, busy, self._seat.replaced),
             diagnostics.trust_status(list(self._predicted)),
         ]
 
@@ -274,16 +278,16 @@ class Watch:
             since, at = self._arrivals[frame]
             expires[modality] = since + round(self._sensors[modality].timeout * NS)
             arrived = max(arrived, at)
-        self._worker.submit(_Job(observation, arrived, expires))
+        self._seat.submit(self._label(_Job(observation, arrived, expires)))
 
-    def _label(self, job: _Job) -> None:
+    def _label(self, job: _Job) -> Generator[Request, Answer, None]:
         """Label an observation and say so; the worker's thread runs this."""
         started = time.monotonic()
-        observation = job.fresh(self._clock()) if self._live else job.observation
+        observation = self._fresh(job)
         if observation is None:
             return  # it waited too long behind another
         try:
-            prediction, objects = self._say(observation)
+            prediction, objects = yield from self._say(observation, partial(self._fresh, job))
         except StaleError:
             return  # its sensors were lost meanwhile; diagnostics say so
         done = time.monotonic()
@@ -294,17 +298,21 @@ class Watch:
             self._predicted.append(prediction)
         self._said(Labelled(observation, prediction, latency, inference, objects))
 
+    def _fresh(self, job: _Job) -> Observation | None:
+        return job.fresh(self._clock()) if self._live else job.observation
+
     def _say(
-        self, observation: Observation
-    ) -> tuple[Prediction | None, tuple[LabelledObject, ...] | None]:
+        self, observation: Observation, fresh: Callable[[], Observation | None]
+    ) -> Generator[Request, Answer, _Said]:
         """Label the object, or all objects; the label of several is the main one's."""
         if self._finder is None:
-            return self._classifier.classify(observation, self._is_trusted), None
+            (prediction,) = yield Request(fresh, None, self._is_trusted, self._labelling)
+            return prediction, None
         started = time.perf_counter()
         found = self._finder.find(observation)
         sought = {'find': 1e3 * (time.perf_counter() - started)}
         views = [each.view for each in found]
-        said = self._classifier.classify_each(observation, views, self._is_trusted)
+        said = yield Request(fresh, views, self._is_trusted, self._labelling)
         objects = tuple(
             LabelledObject(each, replace(p, took={**sought, **p.took}))
             for each, p in zip(found, said, strict=True)
@@ -318,3 +326,8 @@ class Watch:
     def _on_fault(self, error: Exception) -> None:
         self.fault = error
         self._failed(error)
+
+
+def worker_for(classifier: Classifier) -> NewestWorker[Request, Answer]:
+    """Make what has a classifier label the newest observation of every watch."""
+    return NewestWorker(classifier.answer, 'inference')

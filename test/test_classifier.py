@@ -14,12 +14,13 @@ import torch
 from bundles import CLASSES, make_bundle
 
 from mm_perception import pipeline
-from mm_perception.classifier import Classifier, ClassifierSettings
+from mm_perception.classifier import Classifier
 from mm_perception.engines import EngineSettings
 from mm_perception.errors import BundleError, ImageError, SettingsError, StaleError
 from mm_perception.features import Backbone, load_backbone
 from mm_perception.objects.boxes import Box
 from mm_perception.observation import UNKNOWN, Frame, Modality, Observation
+from mm_perception.request import ClassifierSettings
 from mm_perception.trust import TrustSettings
 
 NOISE = np.random.default_rng(0)
@@ -253,8 +254,9 @@ def test_what_is_unlike_anything_learned_is_unknown_in_every_mode(
     assert rejected.novelty > 1 > accepted.novelty
     assert accepted.label == max(accepted.probabilities, key=accepted.probabilities.__getitem__)
     assert rejected.probabilities == accepted.probabilities
-    strict.settings = ClassifierSettings(reject_unknown=False)
-    assert strict.classify(Observation.of(*frames)).label == accepted.label
+    tolerant = ClassifierSettings(reject_unknown=False)
+    said = strict.classify(Observation.of(*frames), settings=tolerant)
+    assert said.label == accepted.label
 
 
 def test_eyes_disagree_in_multiples_of_what_is_usual_and_one_alone_never(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from bundles import make_bundle
 from tables import CAMERA, Block, Table
 
-from mm_perception.classifier import Classifier, ClassifierSettings
+from mm_perception.classifier import Classifier
 from mm_perception.diagnostics import Inlet, Level, Source
 from mm_perception.errors import ImageError
 from mm_perception.health import NS, HealthSettings
@@ -22,6 +22,7 @@ from mm_perception.images import fill_image
 from mm_perception.objects.finding import ObjectFinder
 from mm_perception.observation import Modality
 from mm_perception.pairing import PairingSettings
+from mm_perception.request import ClassifierSettings
 from mm_perception.watch import Labelled, Watch
 
 RGB, DEPTH = Modality.RGB, Modality.DEPTH
@@ -297,7 +298,7 @@ def test_a_failed_inference_is_told_and_the_next_image_is_labelled(
         raise RuntimeError('CUDA error: an illegal memory access was encountered')
 
     with monkeypatch.context() as broken:
-        broken.setattr(classifier, 'classify', fail)
+        broken.setattr(classifier, '_judge', fail)
         robot.see(RGB, DEPTH)
         until(lambda: bool(robot.failures))
     assert isinstance(robot.watch.fault, RuntimeError)

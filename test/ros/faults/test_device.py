@@ -90,7 +90,7 @@ class Within:
             network.to = gone
 
     def _classifier(self) -> Any:
-        return self.node._configured()
+        return self.node._configured().classifier
 
     def _networks(self) -> list[Any]:
         return list({id(n): n for n in self._classifier().pipeline.backbones.values()}.values())
