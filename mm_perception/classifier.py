@@ -296,7 +296,8 @@ class Classifier:
     def _judge(self, items: Sequence[Item], trusts: Sequence[Trusted]) -> list[Verdict | None]:
         """Give what the model makes of each item, by the modalities that can still be used."""
         batch = joined(items, self.modalities)
-        whose = {m: {t for i, t in zip(items, trusts, strict=True) if m in i} for m in batch}
+        pairs = [*zip(items, trusts, strict=True)]
+        whose = {m: dict.fromkeys(t for item, t in pairs if m in item) for m in batch}
 
         def run() -> list[Verdict | None]:
             # A network runs on while anybody can use its features.

@@ -46,7 +46,7 @@ class CommandLine:
         at = rest.index(_OPTION)
         cameras = rest[at + 1].split(',') if at + 1 < len(rest) else []
         del rest[at : at + 2]
-        root = _take_namespace(rest)
+        root, rest = _take_namespace(rest)
         names = [camera.strip('/') for camera in cameras]
         if not cameras or not all(map(_NAME.fullmatch, cameras)) or len({*names}) < len(names):
             raise SettingsError(
@@ -56,12 +56,14 @@ class CommandLine:
         return cls(tuple(f'{root}/{name}' for name in names), tuple(rest))
 
 
-def _take_namespace(arguments: list[str]) -> str:
-    """Take the rule for the namespace out; give it without a / at its end."""
-    root = ''
-    for at in reversed(range(1, len(arguments))):
-        rule = _NAMESPACE.fullmatch(arguments[at])
-        if rule and arguments[at - 1] in ('-r', '--remap'):
-            root = root or '/' + rule[1].strip('/')
-            del arguments[at - 1 : at + 1]
-    return root.rstrip('/')
+def _take_namespace(arguments: Sequence[str]) -> tuple[str, list[str]]:
+    """Take the rule for the namespace out; give it without a / at its end, and the rest."""
+    root, rest = '', list[str]()
+    for argument in arguments:
+        rule = _NAMESPACE.fullmatch(argument)
+        if rule and rest and rest[-1] in ('-r', '--remap'):
+            root = f'/{rule[1].strip("/")}'.rstrip('/')
+            rest.pop()
+        else:
+            rest.append(argument)
+    return root, rest
