@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from mm_perception.errors import SettingsError
 
-_OPTION = '--cameras'
+OPTION = '--cameras'
 _NAMESPACE = re.compile(r'(?:[A-Za-z_]\w*:)?__ns:=(.*)', re.ASCII)
 _NAME = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 
@@ -41,16 +41,16 @@ class CommandLine:
 
         """
         rest = list(arguments)
-        if _OPTION not in rest:
+        if OPTION not in rest:
             return cls(('',), tuple(rest))
-        at = rest.index(_OPTION)
+        at = rest.index(OPTION)
         cameras = rest[at + 1].split(',') if at + 1 < len(rest) else []
         del rest[at : at + 2]
         root, rest = _take_namespace(rest)
         names = [camera.strip('/') for camera in cameras]
         if not cameras or not all(map(_NAME.fullmatch, cameras)) or len({*names}) < len(names):
             raise SettingsError(
-                f'{_OPTION} {",".join(cameras)}: is refused; give each camera a name of its own, '
+                f'{OPTION} {",".join(cameras)}: is refused; give each camera a name of its own, '
                 'of letters, digits and _, such as front,left'
             )
         return cls(tuple(f'{root}/{name}' for name in names), tuple(rest))
