@@ -139,7 +139,6 @@ class PerceptionNode(AnsweringNode):
             raise SettingsError(_HUNG)
         worker, classifier = share.activate(), share.classifier
         process.share_processors(classifier.engine)
-        process.give_back_memory()
         if classifier.fault is not None:
             self.get_logger().error(classifier.fault)
         super().on_activate(state)

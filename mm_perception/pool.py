@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 from mm_perception.classifier import Classifier, Device
 from mm_perception.engines import EngineSettings
 from mm_perception.manifest import MANIFEST
+from mm_perception.memory import give_back_memory
 from mm_perception.request import Answer, Request
 from mm_perception.watch import worker_for
 from mm_perception.worker import Worker
@@ -116,6 +117,7 @@ class Share:
         with shared.lock:
             if not shared.active:
                 self.classifier.warm_up(self._pool.cameras)
+                give_back_memory()
                 shared.worker = worker_for(self.classifier)
             shared.active += not self._active
             self._active = True

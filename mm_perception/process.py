@@ -1,17 +1,14 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""A node, or one a camera, as a process: its signals, its exit code, its memory, its processors."""
+"""A node, or one a camera, as a process: its signals, its exit code, its processors."""
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Protocol
 
 import rclpy
@@ -21,13 +18,11 @@ from rclpy.impl.implementation_singleton import rclpy_implementation as ros
 
 from mm_perception.command_line import CommandLine
 from mm_perception.errors import MMPerceptionError
+from mm_perception.memory import keep_freed_memory
 from mm_perception.pool import ClassifierPool
 
 _REFUSALS = (MMPerceptionError, ros.RCLError, ros.UnknownROSArgsError)
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
-_LARGEST = 32 << 20  # bytes; glibc takes no more
-_KEPT = 128 << 20
 _THREADS = torch.get_num_threads()  # as the user has it
 _STOP = 1.0  # seconds that a camera's thread has to end before the process ends
 
@@ -149,25 +144,6 @@ class _Spinning:
             self._thread.join(_STOP)
         if self._thread is None or not self._thread.is_alive():
             self.node.close()
-
-
-def keep_freed_memory() -> None:
-    """Let glibc keep what an image or a network's layer has freed, for the next one.
-
-    By default it gives every piece over 128 KB back to the kernel at once, which has to hand it out
-    again, page by page and zeroed, 30 times a second: half of what taking a VGA image costs.
-    """
-    with suppress(OSError, AttributeError):  # another C library has its own ways
-        libc = ctypes.CDLL('libc.so.6')
-        libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST)
-        libc.mallopt(_M_TRIM_THRESHOLD, _KEPT)
-
-
-def give_back_memory() -> None:
-    """Give the kernel what reading weights and measuring engines has left behind."""
-    gc.collect()  # a traced network is full of cycles
-    with suppress(OSError, AttributeError):  # another C library has its own ways
-        ctypes.CDLL('libc.so.6').malloc_trim(0)
 
 
 def share_processors(engine: str) -> None:

@@ -1,6 +1,6 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""A process's memory; its signals and exit codes are told of a real one in test/ros/."""
+"""What is freed while a model is read does not stay with the process."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import sys
 FORGETFUL = """
 from pathlib import Path
 import torch
-from mm_perception import process
+from mm_perception import memory
 
 def resident():
     return int(Path('/proc/self/statm').read_text().split()[1]) * 4096 >> 20
 
-process.keep_freed_memory()
+memory.keep_freed_memory()
 before = resident()
 ring = [torch.ones(2 << 20) for _ in range(60)]
 last = torch.ones(1000)
 ring.append(ring)
 del ring
 held = resident() - before
-process.give_back_memory()
+memory.give_back_memory()
 print(held, resident() - before)
 """
 
