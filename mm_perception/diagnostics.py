@@ -313,7 +313,7 @@ def trust_status(recent: Sequence[Prediction]) -> Status:
     apart = [p.contradiction for p in recent if p.contradiction is not None]
     if apart:
         values['contradiction'] = f'{_middle(apart):.2f}'
-    if len(apart) == TRUST_WINDOW and _middle(apart) > 1:
+    if disagree(recent):
         return Status(
             'trust',
             Level.WARN,
@@ -322,6 +322,12 @@ def trust_status(recent: Sequence[Prediction]) -> Status:
             values,
         )
     return Status('trust', Level.OK, f'{values["unknown"]} labels are {UNKNOWN}', values)
+
+
+def disagree(recent: Sequence[Prediction]) -> bool:
+    """Whether the two eyes do in most of the last ``TRUST_WINDOW`` labels, all of both."""
+    apart = [p.contradiction for p in recent if p.contradiction is not None]
+    return len(apart) == TRUST_WINDOW and _middle(apart) > 1
 
 
 def _middle(values: Sequence[float]) -> float:

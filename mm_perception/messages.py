@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
 
 from mm_perception.diagnostics import Status
@@ -91,6 +92,13 @@ def diagnostics_message(node: str, stamp: int, statuses: Iterable[Status]) -> An
         header=Header(stamp=time_of(stamp)),
         status=[_status_message(node, status) for status in statuses],
     )
+
+
+def packed(message: Any) -> tuple[str, bytes]:
+    """Give a message's type, ``sensor_msgs/msg/Image``, and the message as CDR."""
+    kind = type(message)
+    package = kind.__module__.partition('.')[0]
+    return f'{package}/msg/{kind.__name__}', serialize_message(message)
 
 
 def _status_message(node: str, status: Status) -> Any:

@@ -30,6 +30,7 @@ from rclpy.qos import (
 )
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
+from std_srvs.srv import SetBool
 
 from mm_perception import diagnostics, messages, parameters, process
 from mm_perception.annotation import annotate
@@ -45,6 +46,7 @@ from mm_perception.pairing import PairingSettings
 from mm_perception.pool import ClassifierPool, Share
 from mm_perception.request import ClassifierSettings
 from mm_perception.transitions import AnsweringNode, answers
+from mm_perception.uncertain.keeper import Keeper
 from mm_perception.watch import Labelled, Watch
 
 _MOMENT = 0.002  # seconds: a timer that ends just before a deadline would have to be set again
@@ -81,6 +83,9 @@ class PerceptionNode(AnsweringNode):
         # One each, as a logger throttles by line: one sensor must not silence the other.
         self._logs = {m: self.get_logger().get_child(str(m)) for m in Modality}
         self._mode = NO_MODE
+        warn = partial(self.get_logger().warning, throttle_duration_sec=_THROTTLE)
+        self._keeper = Keeper(self._values, messages.packed, warn)
+        self.create_service(SetBool, '~/save_uncertain', self._keeper.answer)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Of the steady clock: under a simulated time that stands still these must go on.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -113,6 +118,7 @@ class PerceptionNode(AnsweringNode):
         model, given = self._values['model'], self._values['backbone_weights']
         if not model:
             raise SettingsError("parameter model: is empty; set it to a bundle's folder")
+        self._keeper.configure()
         engines = parameters.settings_from(EngineSettings, self._values)
         weights = Path(given) if given else None
         log = self.get_logger().info
@@ -168,6 +174,7 @@ class PerceptionNode(AnsweringNode):
         if not self._halt(_PATIENCE):
             raise RuntimeError(_HUNG)
         self._configured().deactivate()
+        self._keeper.finish()
         self._diagnose()
         return super().on_deactivate(state)
 
@@ -194,6 +201,7 @@ class PerceptionNode(AnsweringNode):
         halted, share = self._halt(_PATIENCE), self._share
         if share is not None:
             (share.deactivate if halted else share.abandon)()
+        self._keeper.close(_STOP)
         for publisher in self._out.values():
             self.destroy_lifecycle_publisher(publisher)
         self._out, self._share = {}, None
@@ -202,6 +210,7 @@ class PerceptionNode(AnsweringNode):
     def close(self) -> None:
         """End everything because the process ends."""
         self._halt(_STOP)
+        self._keeper.close(_STOP)
         self.destroy_node()
 
     def _halt(self, patience: float) -> bool:
@@ -241,6 +250,7 @@ class PerceptionNode(AnsweringNode):
             self._values = parameters.changed(self._values, ours, self.state)
         except SettingsError as error:
             return SetParametersResult(successful=False, reason=str(error))
+        self._keeper.adjust(self._values)
         if self._watch is not None:
             self._watch.adjust(*self._settings())
         return SetParametersResult(successful=True)
@@ -265,7 +275,8 @@ class PerceptionNode(AnsweringNode):
             topic, kind = f'{topic}/{transport}', CompressedImage
         seen, known = partial(self._on_image, modality), partial(watch.know, modality)
         self._images[modality] = self._listen(kind, topic, self._values['reliability'], seen)
-        self._listen(CameraInfo, f'{modality}/camera_info', 'best_effort', known)
+        info = self._listen(CameraInfo, f'{modality}/camera_info', 'best_effort', known)
+        self._keeper.hears(modality, topic, info.topic_name)
 
     def _listen(self, kind: Any, topic: str, reliability: str, heard: Callable[[Any], None]) -> Any:
         qos = QoSProfile(depth=1, reliability=ReliabilityPolicy[reliability.upper()])
@@ -328,6 +339,7 @@ class PerceptionNode(AnsweringNode):
             drawn = annotate(labelled.used, region, labelled.prediction, labelled.objects)
             fill_image(picture, drawn, 'rgb8')
             self._out['~/annotated'].publish(picture)
+        self._keeper.consider(labelled)
 
     def _on_fault(self, error: Exception) -> None:
         """Say that an observation got no label; the worker's thread runs this."""
@@ -354,6 +366,7 @@ class PerceptionNode(AnsweringNode):
             *watched,
             diagnostics.model_status(self.state, model, classes, self.refusal, fault),
             diagnostics.device_status(device, engine, fallback),
+            *self._keeper.statuses(),
         ]
 
     def _inlet(self, subscription: Any) -> Inlet:

@@ -18,12 +18,14 @@ from typing import Any, TypeVar
 from mm_perception.errors import SettingsError
 from mm_perception.health import HealthSettings
 from mm_perception.pairing import PairingSettings
+from mm_perception.uncertain.doubt import UncertainSettings
 
 Value = bool | int | float | str
 _Settings = TypeVar('_Settings')
 
 _HEALTH = HealthSettings()
 _PAIRING = PairingSettings()
+_UNCERTAIN = UncertainSettings()
 
 
 @dataclass(frozen=True)
@@ -208,6 +210,37 @@ PARAMETERS = (
         maximum=1000,
         live=True,
     ),
+    Parameter(
+        'uncertain_folder',
+        _UNCERTAIN.folder,
+        'Folder in which frames with an unsure label are kept, as bags to be labelled; empty: '
+        'none are.',
+    ),
+    Parameter(
+        'uncertain_below',
+        _UNCERTAIN.below,
+        'A label is unsure when its best class is less probable than this, when it is `unknown`, '
+        'or while the sensors disagree.',
+        minimum=0.0,
+        maximum=1.0,
+        live=True,
+    ),
+    Parameter(
+        'uncertain_limit',
+        _UNCERTAIN.limit,
+        'Megabytes that the folder may have; the oldest bags make room for new ones.',
+        minimum=1,
+        maximum=1_000_000,
+        live=True,
+    ),
+    Parameter(
+        'uncertain_pause',
+        _UNCERTAIN.pause,
+        'Seconds from one kept frame to the next, at least.',
+        minimum=0.0,
+        maximum=86_400.0,
+        live=True,
+    ),
 )
 
 BY_NAME: Mapping[str, Parameter] = {parameter.name: parameter for parameter in PARAMETERS}
@@ -260,11 +293,11 @@ def changed(
     return {**values, **checked}
 
 
-def settings_from(kind: type[_Settings], values: Mapping[str, Any]) -> _Settings:
+def settings_from(kind: type[_Settings], values: Mapping[str, Any], prefix: str = '') -> _Settings:
     """Make a settings dataclass from the parameters that are named like its fields."""
     # No type can say that a class is a dataclass.
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    return kind(**{name: values[name] for name in names})
+    return kind(**{name: values[prefix + name] for name in names})
 
 
 def markdown_table(parameters: Iterable[Parameter] = PARAMETERS) -> str:

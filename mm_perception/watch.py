@@ -11,9 +11,9 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from mm_perception import diagnostics
@@ -36,6 +36,28 @@ _RECENT = 100  # labels that the latency figures are of
 _Said = tuple[Prediction | None, tuple[LabelledObject, ...] | None]
 
 
+class Received(NamedTuple):
+    """An image as it came.
+
+    Attributes:
+        time: When, in ns of the node's clock.
+        message: The image message itself.
+        camera_info: The camera's last message before it; None when none has come.
+
+    """
+
+    time: int
+    message: Any
+    camera_info: Any
+
+
+class _Arrival(NamedTuple):
+    """A frame's message, with when it came in seconds of the monotonic clock."""
+
+    received: Received
+    at: float
+
+
 @dataclass(frozen=True)
 class Labelled:
     """An observation with what was said of it.
@@ -46,6 +68,7 @@ class Labelled:
         latency: Milliseconds from the arrival of the newest image to the label.
         inference: Milliseconds of that spent in finding objects and in the classifier.
         objects: All that were found and labelled, the main one first; None where none are sought.
+        received: What the observation's frames were made of.
 
     """
 
@@ -54,6 +77,7 @@ class Labelled:
     latency: float
     inference: float
     objects: tuple[LabelledObject, ...] | None = None
+    received: Mapping[Modality, Received] = field(default_factory=dict)
 
     @property
     def used(self) -> list[Frame]:
@@ -76,12 +100,14 @@ class _Job:
         observation: What to label.
         arrived: When its newest frame did, in seconds of the monotonic clock.
         expires: When each of its frames is stale, in ns of the node's clock.
+        received: What its frames were made of.
 
     """
 
     observation: Observation
     arrived: float
     expires: Mapping[Modality, int]
+    received: Mapping[Modality, Received]
 
     def fresh(self, now: int) -> Observation | None:
         """What is left to be labelled: no label is made of what is stale."""
@@ -133,6 +159,7 @@ class Watch:
 
         """
         self._cameras: dict[Modality, Intrinsics] = {}
+        self._infos: dict[Modality, Any] = {}  # the messages that these are of
         self.fault: Exception | None = None
         self._clock, self._said, self._failed = clock, said, failed
         self._finder = finder  # the worker's alone
@@ -140,7 +167,7 @@ class Watch:
         self._sensors = {m: SensorHealth(m, health, live=live) for m in classifier.modalities}
         self._well = list(self._sensors.values())  # as ``poll`` found them
         self._pairing = Pairing(pairing, self._sensors)
-        self._arrivals: WeakKeyDictionary[Frame, tuple[int, float]] = WeakKeyDictionary()
+        self._arrivals: WeakKeyDictionary[Frame, _Arrival] = WeakKeyDictionary()
         self._newest: dict[Modality, Frame] = {}
         self._unreadable: dict[Modality, str] = {}
         self._begun = False
@@ -168,7 +195,8 @@ class Watch:
             frame = frame_from_message(message, modality, None if stamp_of(message) else now)
             if (camera := self._cameras.get(modality)) is not None:
                 frame = replace(frame, camera=camera)
-            self._arrivals[frame] = now, arrived
+            received = Received(now, message, self._infos.get(modality))
+            self._arrivals[frame] = _Arrival(received, arrived)
             self._newest[modality] = frame
             self._submit(self._pairing.add(frame, now), now)
         except ImageError as error:
@@ -215,6 +243,7 @@ class Watch:
     def know(self, modality: Modality, info: Any) -> None:
         """Take a camera_info, which tells whether depth is registered to colour."""
         self._cameras[modality] = Intrinsics.of(info)
+        self._infos[modality] = info
 
     def adjust(
         self, health: HealthSettings, pairing: PairingSettings, labelling: ClassifierSettings
@@ -273,12 +302,13 @@ class Watch:
         if observation is None:
             return
         self._begun = True
-        expires, arrived = {}, 0.0
+        expires, received, arrived = {}, {}, 0.0
         for modality, frame in observation.frames.items():
-            since, at = self._arrivals[frame]
+            received[modality], at = self._arrivals[frame]
+            since = received[modality].time
             expires[modality] = since + round(self._sensors[modality].timeout * NS)
             arrived = max(arrived, at)
-        self._seat.submit(self._label(_Job(observation, arrived, expires)))
+        self._seat.submit(self._label(_Job(observation, arrived, expires, received)))
 
     def _label(self, job: _Job) -> Generator[Request, Answer, None]:
         """Label an observation and say so; the worker's thread runs this."""
@@ -296,7 +326,8 @@ class Watch:
         if prediction is not None:
             self._took.append((latency, inference))
             self._predicted.append(prediction)
-        self._said(Labelled(observation, prediction, latency, inference, objects))
+        received = {modality: job.received[modality] for modality in observation.frames}
+        self._said(Labelled(observation, prediction, latency, inference, objects, received))
 
     def _fresh(self, job: _Job) -> Observation | None:
         return job.fresh(self._clock()) if self._live else job.observation
