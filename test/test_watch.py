@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from array import array
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -114,6 +115,28 @@ def robot(classifier: Classifier) -> Iterator[Robot]:
     yield robot
     robot.gate.set()
     assert robot.watch.close(PATIENCE)
+
+
+def test_a_label_knows_its_messages_which_are_let_go_with_their_frames(robot: Robot) -> None:
+    infos = {m: SimpleNamespace(width=64, height=48, k=[50.0] * 9) for m in Modality}
+    sent: list[weakref.ref[Any]] = []
+    for number in range(12):
+        robot.now += PERIOD
+        messages = {m: robot.image(m) for m in Modality}
+        sent += [weakref.ref(message.data) for message in messages.values()]
+        for modality, message in messages.items():
+            robot.watch.know(modality, infos[modality])
+            robot.watch.see(modality, message)
+        labelled = robot.wait_for(number + 1)[-1]
+        assert labelled.received.keys() == messages.keys()
+        for modality, received in labelled.received.items():
+            assert received.message is messages[modality]
+            assert received.camera_info is infos[modality]
+            assert received.time == robot.now
+    del messages, message, labelled, received
+    robot.labels.clear()
+    alive = sum(ref() is not None for ref in sent)
+    assert alive <= 4, f'{alive} of {len(sent)} messages are still held'
 
 
 def test_a_pair_is_labelled_from_both_and_says_when_it_was_seen(robot: Robot) -> None:

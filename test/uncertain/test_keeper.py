@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ class Robot:
 
     def __init__(self, folder: Path | str, **changes: Any) -> None:
         self.now = 100.0
+        self.folder = Path(folder)
         self.warnings: list[str] = []
         self.disk = threading.Event()
         self.disk.set()
@@ -209,3 +211,40 @@ def test_a_folder_that_cannot_be_written_into_is_refused_at_configure(tmp_path: 
         with pytest.raises(SettingsError, match=r'parameter uncertain_folder: .*; name') as refusal:
             Robot(bad)
         assert '\n' not in str(refusal.value)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte."""
+    place = tmp_path / 'disk'
+    place.mkdir()
+    mount = ['mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', str(place)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip('no file system may be mounted here')
+    yield place
+    subprocess.run(['umount', str(place)], check=True)
+
+
+@pytest.mark.long
+def test_a_full_disk_is_said_and_what_was_kept_is_whole_when_there_is_room_again(
+    small_disk: Path,
+) -> None:
+    (small_disk / 'theirs').write_bytes(bytes(600_000))
+    robot = Robot(small_disk / 'kept')
+    for number in range(1, 4):  # of 240 KB; there is room for one
+        robot.label(0.5, message=f'{number} {"x" * 120_000}')
+        until(lambda: int(robot.values_of()['kept']) + len(robot.warnings) >= robot.count)
+    assert int(robot.values_of()['kept']) == 1
+    assert all('full' in why or 'No space' in why for why in robot.warnings)
+    assert robot.keeper.statuses()[0].level == Level.WARN
+    (small_disk / 'theirs').unlink()
+    robot.label(0.5, message='4')
+    robot.kept(2)
+    assert robot.keeper.statuses()[0].level == Level.OK
+    robot.keeper.close(PATIENCE)
+    numbers = [
+        data.split()[1] for topic, *_, data in contents(robot.folder) if topic == '/rgb/image'
+    ]
+    assert numbers == [b'1', b'4']
