@@ -14,6 +14,7 @@ from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
 
 from mm_perception.diagnostics import Status
+from mm_perception.errors import SettingsError
 from mm_perception.health import NS
 from mm_perception.observation import UNKNOWN, Prediction
 from mm_perception.prediction_status import pixels_of, prediction_statuses
@@ -32,6 +33,20 @@ CLASSIFICATION: Any = getattr(vision, 'Classification', None)
 
 OBJECTS: Any = getattr(vision, 'Detection2DArray', None)
 """vision_msgs/Detection2DArray, likewise."""
+
+
+def need_detections() -> None:
+    """Refuse to listen to detections where there is no such message.
+
+    Raises:
+        SettingsError: vision_msgs is not installed.
+
+    """
+    if OBJECTS is None:
+        raise SettingsError(
+            "parameter region: 'detections' needs vision_msgs, which is not installed; install "
+            "ros-<distro>-vision-msgs, or take 'bundle' or 'tabletop'"
+        )
 
 
 def header_of(labelled: Labelled) -> Any:

@@ -40,6 +40,7 @@ from mm_perception.engines import EngineSettings
 from mm_perception.errors import ImageError, SettingsError
 from mm_perception.health import NS, HealthSettings
 from mm_perception.images import fill_image
+from mm_perception.objects.detections import DetectionFinder
 from mm_perception.objects.finding import ObjectFinder, finder_for
 from mm_perception.observation import NO_MODE, Modality
 from mm_perception.pairing import PairingSettings
@@ -148,10 +149,11 @@ class PerceptionNode(AnsweringNode):
         if classifier.fault is not None:
             self.get_logger().error(classifier.fault)
         super().on_activate(state)
+        finder = self._finder(classifier)
         self._watch = Watch(
             classifier,
             *self._settings(),
-            self._finder(classifier),
+            finder,
             worker,
             clock=self._now,
             said=self._publish,
@@ -160,6 +162,8 @@ class PerceptionNode(AnsweringNode):
         self._set_mode(NO_MODE)
         for modality in classifier.modalities:
             self._subscribe(modality, self._watch)
+        if isinstance(finder, DetectionFinder):
+            self._listen(messages.OBJECTS, 'detections', 'best_effort', finder.take)
         self._alarm = self.create_timer(1.0, self._look_up, clock=self._steady)
         self._undo.append(partial(self.destroy_timer, self._alarm))
         self._look_up()
@@ -262,8 +266,12 @@ class PerceptionNode(AnsweringNode):
             parameters.settings_from(ClassifierSettings, self._values),
         )
 
-    def _finder(self, classifier: Classifier) -> ObjectFinder | None:
+    def _finder(self, classifier: Classifier) -> ObjectFinder | DetectionFinder | None:
         region = classifier.pipeline.settings.region
+        if self._values['region'] == 'detections':
+            messages.need_detections()
+            limits = self._values['detections_age'], self._values['slop']
+            return DetectionFinder(*limits, self._now, region.tabletop)
         return finder_for(self._values['region'], region, classifier.modalities)
 
     # In -------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from mm_perception.errors import SettingsError
 from mm_perception.health import HealthSettings
 from mm_perception.pairing import PairingSettings
-from mm_perception.uncertain.doubt import UncertainSettings
+from mm_perception.uncertain.settings import UncertainSettings
 
 Value = bool | int | float | str
 _Settings = TypeVar('_Settings')
@@ -120,8 +120,17 @@ PARAMETERS = (
         'region',
         'bundle',
         'Where the objects are: `bundle`: where the bundle was trained to look; `tabletop`: on a '
-        'table, each labelled, whatever the bundle was trained on.',
-        choices=('bundle', 'tabletop'),
+        'table, each labelled, whatever the bundle was trained on; `detections`: where the topic '
+        '`detections` says.',
+        choices=('bundle', 'tabletop', 'detections'),
+    ),
+    Parameter(
+        'detections_age',
+        0.5,
+        'Greatest age in seconds of the detections that an image is labelled with, before the '
+        "image's own have come.",
+        minimum=0.0,
+        maximum=10.0,
     ),
     Parameter(
         'rgb_transport',

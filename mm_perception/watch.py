@@ -21,6 +21,7 @@ from mm_perception.diagnostics import Inlet, Status
 from mm_perception.errors import ImageError, StaleError
 from mm_perception.health import NS, HealthSettings, SensorHealth, SensorStatus
 from mm_perception.images import frame_from_message, stamp_of
+from mm_perception.objects.detections import DetectionFinder
 from mm_perception.objects.finding import LabelledObject, ObjectFinder
 from mm_perception.observation import NO_MODE, Frame, Modality, Observation, Prediction
 from mm_perception.pairing import Pairing, PairingSettings
@@ -133,7 +134,7 @@ class Watch:
         health: HealthSettings,
         pairing: PairingSettings,
         labelling: ClassifierSettings | None = None,
-        finder: ObjectFinder | None = None,
+        finder: ObjectFinder | DetectionFinder | None = None,
         worker: Worker[Request, Answer] | None = None,
         *,
         clock: Callable[[], int],
@@ -273,8 +274,9 @@ class Watch:
             for modality, health in healths.items()
         ]
         took, busy = list(self._took), self._seat.busy_for()
-        seen = None if all(s.is_lost(now) for s in self._sensors.values()) else self._objects
-        objects = [] if self._finder is None else [diagnostics.objects_status(seen)]
+        blind = all(sensor.is_lost(now) for sensor in self._sensors.values())
+        seen = (None, None) if blind else (self._objects, self.fault)
+        objects = [] if self._finder is None else [diagnostics.objects_status(*seen)]
         return [
             *sensors,
             *objects,

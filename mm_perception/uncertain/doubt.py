@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mm_perception.diagnostics import disagree
@@ -13,24 +12,6 @@ from mm_perception.observation import UNKNOWN, Prediction
 
 if TYPE_CHECKING:
     from mm_perception.watch import Labelled
-
-
-@dataclass(frozen=True)
-class UncertainSettings:
-    """Which frames are kept, and how many.
-
-    Attributes:
-        folder: Where; empty: nowhere.
-        below: The probability of the best class below which a label is unsure.
-        limit: Megabytes that the kept frames have on disk at most.
-        pause: Seconds from one kept frame to the next, at least.
-
-    """
-
-    folder: str = ''
-    below: float = 0.7
-    limit: int = 1000
-    pause: float = 1.0
 
 
 def is_doubtful(labelled: Labelled, below: float, recent: Sequence[Prediction]) -> bool:

@@ -24,7 +24,8 @@ from mm_perception.errors import SettingsError
 from mm_perception.observation import Modality, Prediction
 from mm_perception.parameters import settings_from
 from mm_perception.uncertain.bounded_folder import BoundedFolder
-from mm_perception.uncertain.doubt import UncertainSettings, is_doubtful
+from mm_perception.uncertain.doubt import is_doubtful
+from mm_perception.uncertain.settings import UncertainSettings
 from mm_perception.uncertain.small_bag import Message
 from mm_perception.worker import NewestWorker, Seat, Task
 
