@@ -35,14 +35,14 @@ OBJECTS: Any = getattr(vision, 'Detection2DArray', None)
 """vision_msgs/Detection2DArray, likewise."""
 
 
-def need_detections() -> None:
-    """Refuse to listen to detections where there is no such message.
+def need_detections(region: str) -> None:
+    """Refuse to look where detections say if there is no such message.
 
     Raises:
         SettingsError: vision_msgs is not installed.
 
     """
-    if OBJECTS is None:
+    if region == 'detections' and OBJECTS is None:
         raise SettingsError(
             "parameter region: 'detections' needs vision_msgs, which is not installed; install "
             "ros-<distro>-vision-msgs, or take 'bundle' or 'tabletop'"

@@ -119,6 +119,7 @@ class PerceptionNode(AnsweringNode):
         model, given = self._values['model'], self._values['backbone_weights']
         if not model:
             raise SettingsError("parameter model: is empty; set it to a bundle's folder")
+        messages.need_detections(self._values['region'])
         self._keeper.configure()
         engines = parameters.settings_from(EngineSettings, self._values)
         weights = Path(given) if given else None
@@ -269,7 +270,6 @@ class PerceptionNode(AnsweringNode):
     def _finder(self, classifier: Classifier) -> ObjectFinder | DetectionFinder | None:
         region = classifier.pipeline.settings.region
         if self._values['region'] == 'detections':
-            messages.need_detections()
             limits = self._values['detections_age'], self._values['slop']
             return DetectionFinder(*limits, self._now, region.tabletop)
         return finder_for(self._values['region'], region, classifier.modalities)

@@ -16,10 +16,11 @@ from bundles import make_bundle
 from tables import CAMERA, Block, Table
 
 from mm_perception.classifier import Classifier
-from mm_perception.diagnostics import Inlet, Level, Source
+from mm_perception.diagnostics import Inlet, Level, Source, Status
 from mm_perception.errors import ImageError
 from mm_perception.health import NS, HealthSettings
 from mm_perception.images import fill_image
+from mm_perception.objects.detections import DetectionFinder
 from mm_perception.objects.finding import ObjectFinder
 from mm_perception.observation import Modality
 from mm_perception.pairing import PairingSettings
@@ -38,7 +39,11 @@ class Robot:
     """A watch whose time is the test's, and who hears what it says."""
 
     def __init__(
-        self, classifier: Classifier, finder: ObjectFinder | None = None, *, live: bool = True
+        self,
+        classifier: Classifier,
+        finder: ObjectFinder | DetectionFinder | None = None,
+        *,
+        live: bool = True,
     ) -> None:
         self.now = START
         self.labels: list[Labelled] = []
@@ -137,6 +142,49 @@ def test_a_label_knows_its_messages_which_are_let_go_with_their_frames(robot: Ro
     robot.labels.clear()
     alive = sum(ref() is not None for ref in sent)
     assert alive <= 4, f'{alive} of {len(sent)} messages are still held'
+
+
+def test_without_young_detections_there_is_no_label_and_diagnostics_say_why(
+    classifier: Classifier,
+) -> None:
+    finder = DetectionFinder(0.5, 0.05, lambda: START)
+    robot = Robot(classifier, finder, live=False)
+
+    def objects() -> Status:
+        return next(s for s in robot.watch.statuses(INLETS) if s.subject == 'objects')
+
+    def detected(*sides: int) -> Any:
+        boxes = [
+            SimpleNamespace(
+                center=SimpleNamespace(position=SimpleNamespace(x=32, y=24), theta=0),
+                size_x=side,
+                size_y=side,
+            )
+            for side in sides
+        ]
+        header = SimpleNamespace(stamp=SimpleNamespace(sec=0, nanosec=0))
+        return SimpleNamespace(header=header, detections=[SimpleNamespace(bbox=b) for b in boxes])
+
+    robot.see(RGB, DEPTH)
+    assert not robot.labels
+    assert 'no detections have come yet' in objects().message
+    assert objects().level == Level.WARN
+    finder.take(detected(20))  # without a stamp: as old as its arrival
+    robot.see(RGB, DEPTH)
+    assert robot.labels[-1].prediction is not None
+    assert objects().message == '1 in the picture'
+    finder.take(detected())
+    robot.see(RGB, DEPTH)
+    assert robot.labels[-1].prediction is None
+    assert objects().message == 'no object in the picture'
+    said = len(robot.labels)
+    for _ in range(20):
+        robot.see(RGB, DEPTH)
+    assert robot.now > START + NS // 2
+    assert all(each.observation.stamp <= START + NS // 2 for each in robot.labels)
+    assert len(robot.labels) > said
+    assert 'older than the image' in objects().message
+    robot.watch.close(PATIENCE)
 
 
 def test_a_pair_is_labelled_from_both_and_says_when_it_was_seen(robot: Robot) -> None:

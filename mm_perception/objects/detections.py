@@ -110,7 +110,7 @@ class DetectionFinder:
 
     def _nearest(self, stamp: int) -> _Detections:
         with self._lock:
-            recent = list(self._recent)
+            recent = list(reversed(self._recent))  # of the same stamp the last one said counts
         if not recent:
             raise ImageError(
                 'no detections have come yet: is the detector running, and the topic detections '

@@ -161,6 +161,12 @@ def test_a_bag_that_loops_begins_again(finder: DetectionFinder) -> None:
         finder.find(picture(START + 10 * NS))
 
 
+def test_of_detections_of_the_same_stamp_the_last_count(finder: DetectionFinder) -> None:
+    finder.take(message(START, MUG))
+    finder.take(message(START, MUG, BOWL))
+    assert len(finder.find(picture(START))) == 2
+
+
 def test_detections_without_a_stamp_are_as_old_as_their_arrival(finder: DetectionFinder) -> None:
     finder.take(message(0, MUG))
     assert len(finder.find(picture(START))) == 1
