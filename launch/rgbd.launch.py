@@ -40,6 +40,10 @@ ARGUMENTS = {
         '',
         'Names of several cameras, such as front,left, that one process serves; their namespaces.',
     ),
+    'detections': (
+        '',
+        "A detector's topic, with region:=detections; of several cameras relative to each one's.",
+    ),
     'params_file': (str(CONFIG / 'mm_perception.yaml'), 'File of parameters.'),
     'namespace': ('', "The node's namespace."),
     'enclave': ('', 'Its enclave of SROS 2, see config/sros2; empty: none of its own.'),
@@ -72,7 +76,7 @@ def start(context: LaunchContext) -> list[Node]:
             executable='perception_node',
             arguments=[OPTION, given['cameras']] if given['cameras'] else [],
             namespace=given['namespace'],
-            remappings=list(camera.remappings.items()),
+            remappings=remappings(given, camera),
             parameters=[
                 existing('params_file', given['params_file']),
                 *([dict(camera.parameters)] if camera.parameters else []),
@@ -94,6 +98,12 @@ def chosen(given: dict[str, str], around: str = '') -> Camera:
     rule = f'__ns:=/{"/".join(root)}'
     line = CommandLine.of([OPTION, given['cameras'], '-r', rule])
     return load_cameras(given['camera'], line.namespaces, presets)
+
+
+def remappings(given: dict[str, str], camera: Camera) -> list[tuple[str, str]]:
+    """Give the camera's topics, and the detector's."""
+    found = list(camera.remappings.items())
+    return [*found, ('detections', given['detections'])] if given['detections'] else found
 
 
 def overrides(given: dict[str, str]) -> dict[str, Any]:

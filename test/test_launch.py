@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mm_perception.cameras import Camera
 from mm_perception.errors import SettingsError
 from mm_perception.parameters import PARAMETERS
 
@@ -132,3 +133,12 @@ def test_several_cameras_are_one_process_with_their_names_and_topics(
     (node,) = launch_file['start'](context)
     words = [part.perform(context) for argument in node.cmd[1:3] for part in argument]
     assert words == ['--cameras', 'front,left']
+
+
+def test_a_detector_is_listened_to_where_one_is_given(launch_file: dict[str, Any]) -> None:
+    camera = Camera({'rgb/image': '/colour'}, {})
+    seen = [('rgb/image', '/colour')]
+    remappings = launch_file['remappings']
+    assert remappings(given(launch_file), camera) == seen
+    found = given(launch_file, detections='/yolo/boxes')
+    assert remappings(found, camera) == [*seen, ('detections', '/yolo/boxes')]
