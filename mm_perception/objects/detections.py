@@ -24,6 +24,7 @@ from mm_perception.objects.tracks import Tracks, TrackSettings
 from mm_perception.observation import Modality, Observation
 
 _HISTORY = 64  # messages: two seconds of a fast detector
+_MOST = 200  # boxes of a message: to tell who is who, each is compared with each
 _JUMP = NS  # a stamp that is further back than this is a clock set back, or a bag that loops
 _AS_GIVEN = TrackSettings(steadiness=0, carry=0, missed=0)  # who is who, and nothing else
 
@@ -75,7 +76,7 @@ class DetectionFinder:
                 float(each.bbox.size_y),
                 float(each.bbox.center.theta),
             )
-            for each in message.detections
+            for each in message.detections[:_MOST]
         )
         stamp = stamp_of(message) or self._clock()
         with self._lock:

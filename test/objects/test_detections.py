@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -192,3 +193,14 @@ def test_a_box_that_is_turned_is_bounded_one_beyond_the_picture_cut_and_nonsense
         pytest.approx(Box(150 / WIDTH, 100 / HEIGHT, 20 / WIDTH, 40 / HEIGHT)),
         pytest.approx(Box(0, 0, 20 / WIDTH, 10 / HEIGHT)),
     ]
+
+
+def test_a_detector_gone_mad_does_not_stop_the_labels(finder: DetectionFinder) -> None:
+    random = np.random.default_rng(0)
+    for number in range(2):
+        boxes = random.uniform(1, 300, (20_000, 4)).tolist()
+        finder.take(message(START + number * PERIOD, *map(tuple, boxes)))
+        began = time.process_time()
+        found = finder.find(picture(START + number * PERIOD))
+        assert time.process_time() - began < 2
+        assert len(found) == TabletopSettings().max_objects
