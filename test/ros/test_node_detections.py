@@ -4,13 +4,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import real_vision_msgs
 from bundles import CLASSES
-from outside import NAMESPACE, NS, RGB, SIZE, Camera, Outside, Said, until
+from conftest import CHECKOUT
+from outside import NAMESPACE, NODE, NS, RGB, SIZE, Camera, Outside, Said, until
 
 from mm_perception import messages
 
@@ -91,6 +97,13 @@ def test_every_detection_is_labelled_until_the_detector_falls_silent(
     assert all(each.values['label'] in CLASSES and each.mode == 'rgbd' for each in said)
     assert all(x < SIZE[0] for x, *_ in boxes)
     outside.report('objects', lambda s: s.message == '2 in the picture', '2 objects')
+    heard: list[Any] = []
+    ear = outside.node.create_subscription(messages.OBJECTS, f'{NODE}/objects', heard.append, 10)
+    until(lambda: heard, 'objects')
+    outside.node.destroy_subscription(ear)
+    published = {(d.bbox.center.position.x, d.bbox.size_y) for d in heard[-1].detections}
+    assert published == {(x, height) for x, _, _, height in BOXES}
+    assert {len(each.results) for each in heard[-1].detections} == {len(CLASSES)}
 
     detector.on = False
     last = time.time_ns()
@@ -108,3 +121,23 @@ def test_every_detection_is_labelled_until_the_detector_falls_silent(
 
     detector.on = True
     assert len(told(outside, 2)[-1]) == len(BOXES)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_with_vision_msgs_all_that_needs_it_passes(tmp_path: Path) -> None:
+    missing = real_vision_msgs.why_not()
+    if missing or messages.OBJECTS is not None:
+        pytest.skip(f'vision_msgs cannot be built here: no {missing}' if missing else 'it is there')
+    environment = {**os.environ, **real_vision_msgs.build(tmp_path)}
+    tests = [__file__, 'test/ros/test_node_objects.py', 'test/test_messages.py']
+    done = subprocess.run(
+        [sys.executable, '-m', 'pytest', '-q', '-rs', *tests],
+        cwd=CHECKOUT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert 'vision_msgs is not installed' not in done.stdout
