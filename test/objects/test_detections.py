@@ -195,10 +195,23 @@ def test_a_box_that_is_turned_is_bounded_one_beyond_the_picture_cut_and_nonsense
     ]
 
 
+@given(st.lists(st.tuples(*[st.floats()] * 5), max_size=4))
+def test_whatever_the_numbers_are_objects_lie_in_the_picture(
+    boxes: list[tuple[float, ...]],
+) -> None:
+    finder = DetectionFinder(AGE, SLOP, lambda: START)
+    finder.take(message(START, *boxes))
+    for each in finder.find(picture(START)):
+        for box in (each.box, each.view):
+            assert 0 <= box.left <= box.right <= 1 + 1e-9
+            assert 0 <= box.top <= box.bottom <= 1 + 1e-9
+            assert box.area > 0
+
+
 def test_a_detector_gone_mad_does_not_stop_the_labels(finder: DetectionFinder) -> None:
     random = np.random.default_rng(0)
     for number in range(2):
-        boxes = random.uniform(1, 300, (20_000, 4)).tolist()
+        boxes = random.uniform(1, 300, (5_000, 4)).tolist()
         finder.take(message(START + number * PERIOD, *map(tuple, boxes)))
         began = time.process_time()
         found = finder.find(picture(START + number * PERIOD))

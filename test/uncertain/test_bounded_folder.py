@@ -44,7 +44,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(steps=STEPS, limit=st.integers(200 * KILO, 2000 * KILO))
 def test_whatever_is_kept_the_folder_stays_below_its_limit_and_the_newest_are_there(
     steps: list[tuple[str, int]], limit: int
@@ -137,3 +137,17 @@ def test_a_folder_that_vanished_is_not_made_anew_and_used_again_when_it_is_back(
     assert folder.write(frame(4, 10), 1000 * KILO)
     folder.finish()
     assert kept(folder) == [4]
+
+
+def test_two_cameras_share_a_folder_and_its_limit(tmp_path: Path) -> None:
+    limit, size = 1500 * KILO, 100 * KILO
+    folders = [BoundedFolder(tmp_path) for _ in range(2)]
+    for number in range(12):
+        for folder in folders:
+            folder.write(frame(number, size), limit)
+            assert on_disk(tmp_path) <= limit + size
+    for folder in folders:
+        folder.finish()
+    there = kept(folders[0])
+    assert len(there) >= 8
+    assert there.count(11) == 2, 'the newest frame of each'
