@@ -32,6 +32,7 @@ from mm_perception.objects.boxes import Box
 from mm_perception.observation import UNKNOWN, Modality, Observation, Prediction, mode_of
 from mm_perception.pipeline import Image, Pipeline
 from mm_perception.request import Answer, ClassifierSettings, Request, Trusted
+from mm_perception.tracing import computing
 
 Device = Literal['auto', 'cpu', 'cuda']
 T = TypeVar('T')
@@ -305,14 +306,16 @@ class Classifier:
             usable = {t: [m for m in features if t(m)] for t in {*trusts}}
             return verdicts(self.bundle.head, items, features, [usable[t] for t in trusts])
 
-        return self._or_on_cpu(run)
+        with computing():
+            return self._or_on_cpu(run)
 
     def _choose(self) -> Engine:
         """Build the engine that is the fastest where the backbones are."""
         size = self.pipeline.settings.preprocessing.size
         images = self.bundle.frames() or made_pictures(self.modalities, size)
         work = Workload(self.pipeline.backbones, images, self.bundle.quantized_networks)
-        return choose(self._engines, work, self.bundle.path, self._said)
+        with computing():
+            return choose(self._engines, work, self.bundle.path, self._said)
 
     def _move(self, device: torch.device) -> None:
         try:

@@ -24,6 +24,7 @@ from torch.nn import functional
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
 from mm_perception.errors import SettingsError, WeightsError
+from mm_perception.tracing import tracing
 
 # The layer to cut at where none is given: the last one before the classifier whose values are ≥ 0.
 _DEFAULT_LAYERS = {
@@ -157,6 +158,11 @@ def load_backbone(settings: BackboneSettings, path: Path | None = None) -> Backb
         WeightsError: The file is missing, is another than trained with, or does not fit.
 
     """
+    with tracing():
+        return _load(settings, path)
+
+
+def _load(settings: BackboneSettings, path: Path | None) -> Backbone:
     network = _network(settings)
     if settings.weights == 'random':
         source = 'random weights of this torch'
