@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start the node on a camera: ``ros2 launch mm_perception rgbd.launch.py camera:=… model:=…``.
 
+With ``cameras:=front,left`` one process serves several, with a node and a namespace for each.
+
 Every parameter of the node is an argument as well; what is not given is left to the camera's
 preset, then to the file of parameters. The one exception is `autostart`, which is true here unless
 given otherwise: whoever launches a node wants it to start.
@@ -19,7 +21,8 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
-from mm_perception.cameras import load_camera
+from mm_perception.cameras import Camera, load_camera, load_cameras
+from mm_perception.command_line import OPTION, CommandLine
 from mm_perception.errors import SettingsError
 from mm_perception.parameters import BY_NAME, PARAMETERS, Parameter
 
@@ -29,7 +32,18 @@ DDS_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FIL
 # ROS's own, which every node has; checked like ours.
 OVERRIDES = (Parameter('use_sim_time', False, 'Take the time from /clock.'), *PARAMETERS)
 ARGUMENTS = {
-    'camera': ('', 'Preset in config/cameras, or the path of your own; empty: no remapping.'),
+    'camera': (
+        '',
+        'Preset in config/cameras, or the path of your own; of several cameras one, or one each.',
+    ),
+    'cameras': (
+        '',
+        'Names of several cameras, such as front,left, that one process serves; their namespaces.',
+    ),
+    'detections': (
+        '',
+        "A detector's topic, with region:=detections; of several cameras relative to each one's.",
+    ),
     'params_file': (str(CONFIG / 'mm_perception.yaml'), 'File of parameters.'),
     'namespace': ('', "The node's namespace."),
     'enclave': ('', 'Its enclave of SROS 2, see config/sros2; empty: none of its own.'),
@@ -54,16 +68,18 @@ def generate_launch_description() -> LaunchDescription:
 def start(context: LaunchContext) -> list[Node]:
     """Make the node from the arguments' values."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
-    camera = load_camera(given['camera'], CONFIG / 'cameras') if given['camera'] else None
+    around = context.launch_configurations.get('ros_namespace', '')
+    camera = chosen(given, around)
     return [
         Node(
             package='mm_perception',
             executable='perception_node',
+            arguments=[OPTION, given['cameras']] if given['cameras'] else [],
             namespace=given['namespace'],
-            remappings=list(camera.remappings.items()) if camera else [],
+            remappings=remappings(given, camera),
             parameters=[
                 existing('params_file', given['params_file']),
-                *([dict(camera.parameters)] if camera and camera.parameters else []),
+                *([dict(camera.parameters)] if camera.parameters else []),
                 overrides(given),
             ],
             additional_env=environment(given['dds_profile']),
@@ -71,6 +87,23 @@ def start(context: LaunchContext) -> list[Node]:
             output='screen',
         )
     ]
+
+
+def chosen(given: dict[str, str], around: str = '') -> Camera:
+    """Read the presets: what is remapped to what, and the parameters that the drivers want."""
+    presets = CONFIG / 'cameras'
+    if not given['cameras']:
+        return load_camera(given['camera'], presets) if given['camera'] else Camera({}, {})
+    root = [each.strip('/') for each in (around, given['namespace']) if each.strip('/')]
+    rule = f'__ns:=/{"/".join(root)}'
+    line = CommandLine.of([OPTION, given['cameras'], '-r', rule])
+    return load_cameras(given['camera'], line.namespaces, presets)
+
+
+def remappings(given: dict[str, str], camera: Camera) -> list[tuple[str, str]]:
+    """Give the camera's topics, and the detector's."""
+    found = list(camera.remappings.items())
+    return [*found, ('detections', given['detections'])] if given['detections'] else found
 
 
 def overrides(given: dict[str, str]) -> dict[str, Any]:

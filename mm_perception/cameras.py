@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,49 @@ def load_camera(name: str, presets: Path) -> Camera:
     except SettingsError as error:
         raise SettingsError(f'{path}: {error}') from error
     return Camera(topics, checked)
+
+
+def load_cameras(names: str, namespaces: Sequence[str], presets: Path) -> Camera:
+    """Read the presets of several cameras.
+
+    Args:
+        names: One for all, or one each, with commas between; empty: no remapping. Of one for all
+            the drivers run in the cameras' namespaces, and their topics lie there.
+        namespaces: The cameras'.
+        presets: See `load_camera`.
+
+    Returns:
+        What is to be said to the process of them all: remappings of inputs by their full names.
+
+    Raises:
+        SettingsError: See `load_camera`; or there are neither one nor as many as cameras, two
+            cameras have the same topic, or they want parameters otherwise.
+
+    """
+    if not names:
+        return Camera({}, {})
+    cameras = [load_camera(name, presets) for name in names.split(',')]
+    one_for_all = len(cameras) == 1
+    cameras *= len(namespaces) if one_for_all else 1
+    if len(cameras) != len(namespaces):
+        raise SettingsError(
+            f'camera {names}: {len(cameras)} presets for {len(namespaces)} cameras; give one for '
+            'all, or one each'
+        )
+    if any(camera.parameters != cameras[0].parameters for camera in cameras):
+        raise SettingsError(
+            f'camera {names}: the presets want different parameters; give them in params_file, '
+            f'under {namespaces[0]}/mm_perception and so on'
+        )
+    remappings = {
+        f'{namespace}/{name}': f'{namespace}/{topic.lstrip("/")}' if one_for_all else topic
+        for namespace, camera in zip(namespaces, cameras, strict=True)
+        for name, topic in camera.remappings.items()
+    }
+    topics = Counter(topic for name, topic in remappings.items() if name.endswith('/image'))
+    if shared := [topic for topic, count in topics.items() if count > 1]:
+        raise SettingsError(f'camera {names}: two cameras on {shared[0]}; give each its own preset')
+    return Camera(remappings, cameras[0].parameters)
 
 
 def _all_text(topics: Mapping[str, object]) -> bool:

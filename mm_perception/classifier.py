@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -21,6 +22,7 @@ from mm_perception.engines import (
     Engine,
     EngineSettings,
     Workload,
+    candidates,
     choose,
     made_pictures,
 )
@@ -29,22 +31,27 @@ from mm_perception.judging import Item, Verdict, joined, verdicts
 from mm_perception.objects.boxes import Box
 from mm_perception.observation import UNKNOWN, Modality, Observation, Prediction, mode_of
 from mm_perception.pipeline import Image, Pipeline
+from mm_perception.request import Answer, ClassifierSettings, Request, Trusted
+from mm_perception.tracing import computing
 
 Device = Literal['auto', 'cpu', 'cuda']
 T = TypeVar('T')
 
+_USUAL = ClassifierSettings()
+
+
+def _always(_: Modality) -> bool:
+    return True
+
 
 @dataclass(frozen=True)
-class ClassifierSettings:
-    """What is made of a model's answer.
+class _Prepared:
+    """A request's items, as the networks take them."""
 
-    Attributes:
-        reject_unknown: Label ``unknown`` what is unlike anything learned, where the bundle can
-            tell.
-
-    """
-
-    reject_unknown: bool = True
+    request: Request
+    stamp: int
+    items: Sequence[Item]
+    milliseconds: float
 
 
 class Classifier:
@@ -55,7 +62,6 @@ class Classifier:
 
     Attributes:
         fault: Why it does not run where it was asked to, or None.
-        settings: May be changed at any time, from any thread.
 
     """
 
@@ -69,15 +75,16 @@ class Classifier:
     ) -> None:
         """Read a bundle, and choose the engine where that is to run on a CPU.
 
-        That takes seconds the first time on a machine. From then on nothing is read any more:
-        whatever becomes of the bundle on disk, this is the one that labels.
+        That takes seconds the first time on a machine; a GPU's is chosen when it is warmed up.
+        From then on nothing of the model is read any more: whatever becomes of the bundle on disk,
+        this is the one that labels.
 
         Args:
             path: The bundle's folder.
             device: ``auto`` takes a GPU where there is one.
             backbone_weights: The backbone's weights, where the bundle does not hold them and they
                 are not in torch's cache.
-            engines: What may compute the features on a CPU.
+            engines: What may compute the features.
             said: Told, line by line, what was measured for that.
 
         Raises:
@@ -94,16 +101,15 @@ class Classifier:
         self.pipeline, self._weights = Pipeline(settings, weights), weights
         on_gpu = device == 'cuda' or (device == 'auto' and torch.cuda.is_available())
         self._wanted = torch.device('cuda' if on_gpu else 'cpu')
-        self._engine: Engine | None = None  # on the CPU; None is the reference
-        if not on_gpu and engines != REFERENCE:
-            size = settings.preprocessing.size
-            images = self.bundle.frames() or made_pictures(self.modalities, size)
-            networks = self.bundle.quantized_networks
-            work = Workload(self.pipeline.backbones, images, networks)
-            self._engine = choose(engines, work, self.bundle.path, said)
+        # An engine of the CPU is chosen once and stays; one of a GPU goes with the GPU's memory.
+        self._fixed = not on_gpu and engines != REFERENCE
+        self._engines, self._said = engines, said
+        if self._fixed:
+            self.pipeline.compute_with(self._choose())
+        elif engines != REFERENCE:
+            candidates(engines, quantized=False, device=self._wanted)
         self.fault: str | None = None
         self._lost: str | None = None  # why the GPU is not used any more
-        self.settings = ClassifierSettings()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -125,14 +131,22 @@ class Classifier:
         """What computes the features now, and in how many bits."""
         return self.pipeline.engine.name
 
-    def warm_up(self) -> None:
-        """Move to the device and run every mode once, so that the first label is not late."""
+    def warm_up(self, at_once: int = 1) -> None:
+        """Move to the device and run every mode once, so that the first label is not late.
+
+        Args:
+            at_once: How many observations there may be in one inference. An engine prepares itself
+                anew for each number of images, when it meets that for the first time.
+
+        """
         self.fault = self._lost
         self._move(self._wanted)
         size = self.pipeline.settings.preprocessing.size
         blank = np.zeros((size, size, 3), np.uint8)
         for present in (self.modalities, *((m,) for m in self.modalities)):
-            self._judge([dict.fromkeys(present, blank)])
+            self._judge([dict.fromkeys(present, blank)], [_always])
+        for count in range(2, at_once + 1):
+            self._judge([dict.fromkeys(self.modalities, blank)] * count, [_always] * count)
 
     def close(self) -> None:
         """Give the device's memory back."""
@@ -142,7 +156,10 @@ class Classifier:
             torch.cuda.empty_cache()
 
     def classify(
-        self, observation: Observation, trusted: Callable[[Modality], bool] = lambda _: True
+        self,
+        observation: Observation,
+        trusted: Trusted = _always,
+        settings: ClassifierSettings = _USUAL,
     ) -> Prediction:
         """Label an observation.
 
@@ -152,6 +169,7 @@ class Classifier:
         Args:
             observation: What was seen.
             trusted: Whether a sensor can be trusted now; asked time and again.
+            settings: What is made of the model's answer.
 
         Raises:
             ImageError: No modality shows anything.
@@ -159,18 +177,13 @@ class Classifier:
             BundleError: The weights are so large that nothing finite comes of them.
 
         """
-        start = time.perf_counter()
-        images = self.pipeline.prepare(observation)
-        (prediction,) = self._predict(observation, [images], trusted, start)
+        (prediction,) = self._one(Request(lambda: observation, None, trusted, settings))
         assert prediction is not None  # else nothing could be trusted  # noqa: S101
         return prediction
 
     def classify_each(
-        self,
-        observation: Observation,
-        boxes: Sequence[Box],
-        trusted: Callable[[Modality], bool] = lambda _: True,
-    ) -> list[Prediction | None]:
+        self, observation: Observation, boxes: Sequence[Box], trusted: Trusted = _always
+    ) -> Answer:
         """Label several objects of one observation, at once.
 
         Each has a mode of its own: one without any valid depth is labelled from RGB alone.
@@ -187,9 +200,40 @@ class Classifier:
             StaleError, BundleError: As ``classify``.
 
         """
+        return self._one(Request(lambda: observation, boxes, trusted))
+
+    def answer(self, requests: Sequence[Request]) -> list[Answer | Exception]:
+        """Label the observations of several cameras in one inference.
+
+        Returns:
+            For each request its predictions, as of ``classify`` or ``classify_each``, or what those
+            would raise. A batch changes no label: what is wrong with one is no other's affair.
+
+        """
+        prepared = [self._prepared(request) for request in requests]
+        there = [each for each in prepared if isinstance(each, _Prepared)]
+        answers = iter(self._predict(there))
+        return [e if isinstance(e, Exception) else next(answers) for e in prepared]
+
+    def _one(self, request: Request) -> Answer:
+        (answer,) = self.answer([request])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _prepared(self, request: Request) -> _Prepared | Exception:
         start = time.perf_counter()
-        images = [self._shown(observation, box) for box in boxes]
-        return self._predict(observation, images, trusted, start)
+        try:
+            observation = request.fresh()
+            if observation is None:
+                return StaleError('stale before the inference began')
+            if request.boxes is None:
+                items = [self.pipeline.prepare(observation)]
+            else:
+                items = [self._shown(observation, box) for box in request.boxes]
+        except Exception as error:  # noqa: BLE001 - one bad image must not cost the others theirs
+            return error
+        return _Prepared(request, observation.stamp, items, 1e3 * (time.perf_counter() - start))
 
     def _shown(self, observation: Observation, box: Box) -> dict[Modality, Image]:
         try:
@@ -197,29 +241,46 @@ class Classifier:
         except ImageError:  # no modality shows anything
             return {}
 
-    def _predict(
-        self,
-        observation: Observation,
-        items: Sequence[Item],
-        trusted: Callable[[Modality], bool],
-        start: float,
-    ) -> list[Prediction | None]:
-        """Label what was prepared since ``start``."""
-        prepared = time.perf_counter()
-        found = self._judge(items, trusted)
+    def _predict(self, batch: Sequence[_Prepared]) -> list[Answer | Exception]:
+        start = time.perf_counter()
+        items = [item for each in batch for item in each.items]
+        found = iter(self._judge(items, [b.request.trusted for b in batch for _ in b.items]))
         features = {str(modality): ms for modality, ms in self.pipeline.engine.took.items()}
-        left = 1e3 * (time.perf_counter() - prepared) - sum(features.values())
-        took = {'prepare': 1e3 * (prepared - start), **features, 'classify': left}
-        stamp = observation.stamp
-        return [None if each is None else self._prediction(stamp, each, took) for each in found]
+        left = 1e3 * (time.perf_counter() - start) - sum(features.values())
+        return [
+            self._answer(
+                each,
+                list(islice(found, len(each.items))),
+                {'prepare': each.milliseconds, **features, 'classify': left},
+            )
+            for each in batch
+        ]
 
-    def _prediction(self, stamp: int, verdict: Verdict, took: Mapping[str, float]) -> Prediction:
+    def _answer(
+        self, asked: _Prepared, found: Sequence[Verdict | None], took: Mapping[str, float]
+    ) -> Answer | Exception:
+        shown = [mode_of(item) for item in asked.items if item]
+        if shown and not any(found):
+            return StaleError(f'{shown[0]}: lost before the label was made')
+        known, stamp = asked.request.settings, asked.stamp
+        try:
+            return [None if v is None else self._prediction(stamp, v, took, known) for v in found]
+        except BundleError as error:
+            return error
+
+    def _prediction(
+        self,
+        stamp: int,
+        verdict: Verdict,
+        took: Mapping[str, float],
+        settings: ClassifierSettings,
+    ) -> Prediction:
         scores = dict(zip(self.classes, verdict.probabilities, strict=True))
         if not all(map(math.isfinite, scores.values())):
             raise BundleError(f'{self.bundle.path}: its weights give no finite probability of this')
         novelty, contradiction = self._measured(verdict)
         strange = novelty is not None and not novelty <= 1  # NaN is strange, too
-        unknown = strange and self.settings.reject_unknown
+        unknown = strange and settings.reject_unknown
         label = UNKNOWN if unknown else max(scores, key=scores.__getitem__)
         return Prediction(stamp, verdict.mode, label, scores, novelty, contradiction, took)
 
@@ -233,26 +294,36 @@ class Classifier:
             return novelty, None
         return novelty, verdict.contradiction / usual.contradiction
 
-    def _judge(
-        self, items: Sequence[Item], trusted: Callable[[Modality], bool] = lambda _: True
-    ) -> list[Verdict | None]:
+    def _judge(self, items: Sequence[Item], trusts: Sequence[Trusted]) -> list[Verdict | None]:
         """Give what the model makes of each item, by the modalities that can still be used."""
-        batch = joined(items)
+        batch = joined(items, self.modalities)
+        pairs = [*zip(items, trusts, strict=True)]
+        whose = {m: dict.fromkeys(t for item, t in pairs if m in item) for m in batch}
 
         def run() -> list[Verdict | None]:
-            features = self.pipeline.features(batch, trusted)
-            if batch and not features:
-                raise StaleError(f'{mode_of(batch)}: lost before the label was made')
-            return verdicts(self.bundle.head, items, features)
+            # A network runs on while anybody can use its features.
+            features = self.pipeline.features(batch, lambda m: any(t(m) for t in whose[m]))
+            usable = {t: [m for m in features if t(m)] for t in {*trusts}}
+            return verdicts(self.bundle.head, items, features, [usable[t] for t in trusts])
 
-        return self._or_on_cpu(run)
+        with computing():
+            return self._or_on_cpu(run)
+
+    def _choose(self) -> Engine:
+        """Build the engine that is the fastest where the backbones are."""
+        size = self.pipeline.settings.preprocessing.size
+        images = self.bundle.frames() or made_pictures(self.modalities, size)
+        work = Workload(self.pipeline.backbones, images, self.bundle.quantized_networks)
+        with computing():
+            return choose(self._engines, work, self.bundle.path, self._said)
 
     def _move(self, device: torch.device) -> None:
         try:
-            self.pipeline.to(device)
+            if not self._fixed:
+                self.pipeline.to(device)
             self.bundle.head.to(device)
-            if device.type == 'cpu' and self._engine is not None:
-                self.pipeline.engine = self._engine
+            if device.type == 'cuda' and self._engines != REFERENCE:
+                self.pipeline.engine = self._choose()
         except torch.OutOfMemoryError as error:
             self._fall_back(error)
         except RuntimeError as error:

@@ -282,14 +282,24 @@ def latency_status(took: Sequence[tuple[float, float]], busy: float, replaced: i
     return Status('latency', Level.OK, f'{statistics.median(latencies):.1f} ms', values)
 
 
-def objects_status(objects: Sequence[LabelledObject] | None) -> Status:
-    """Describe the objects of the last observation; None when there is none."""
+def objects_status(
+    objects: Sequence[LabelledObject] | None, fault: Exception | None = None
+) -> Status:
+    """Describe the objects of the last observation; None when there is none.
+
+    Args:
+        objects: They.
+        fault: Why the observation after it got no label.
+
+    """
+    if isinstance(fault, ImageError):
+        return Status('objects', Level.WARN, f'not known: {fault}')
     if objects is None:
         return Status('objects', Level.STALE, 'no picture')
     carried = sum(each.seen.carried for each in objects)
     values = {'objects': str(len(objects)), 'carried': str(carried)}
     if not objects:
-        return Status('objects', Level.OK, 'no object on a table in the picture', values)
+        return Status('objects', Level.OK, 'no object in the picture', values)
     found = f'{len(objects)} in the picture'
     if carried:
         return Status('objects', Level.WARN, f'{found}, {carried} by colour alone', values)
@@ -313,7 +323,7 @@ def trust_status(recent: Sequence[Prediction]) -> Status:
     apart = [p.contradiction for p in recent if p.contradiction is not None]
     if apart:
         values['contradiction'] = f'{_middle(apart):.2f}'
-    if len(apart) == TRUST_WINDOW and _middle(apart) > 1:
+    if disagree(recent):
         return Status(
             'trust',
             Level.WARN,
@@ -322,6 +332,12 @@ def trust_status(recent: Sequence[Prediction]) -> Status:
             values,
         )
     return Status('trust', Level.OK, f'{values["unknown"]} labels are {UNKNOWN}', values)
+
+
+def disagree(recent: Sequence[Prediction]) -> bool:
+    """Whether the two eyes do in most of the last ``TRUST_WINDOW`` labels, all of both."""
+    apart = [p.contradiction for p in recent if p.contradiction is not None]
+    return len(apart) == TRUST_WINDOW and _middle(apart) > 1
 
 
 def _middle(values: Sequence[float]) -> float:

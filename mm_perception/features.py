@@ -24,6 +24,7 @@ from torch.nn import functional
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
 from mm_perception.errors import SettingsError, WeightsError
+from mm_perception.tracing import tracing
 
 # The layer to cut at where none is given: the last one before the classifier whose values are ≥ 0.
 _DEFAULT_LAYERS = {
@@ -80,6 +81,11 @@ class Backbone(nn.Module):
                 layer.register_forward_pre_hook(self._ask)
         self.register_buffer('mean', torch.tensor(_MEAN).view(1, 3, 1, 1))
         self.register_buffer('std', torch.tensor(_STD).view(1, 3, 1, 1))
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self.mean.device
 
     def forward(self, images: Tensor) -> Tensor:
         """Compute features.
@@ -152,6 +158,11 @@ def load_backbone(settings: BackboneSettings, path: Path | None = None) -> Backb
         WeightsError: The file is missing, is another than trained with, or does not fit.
 
     """
+    with tracing():
+        return _load(settings, path)
+
+
+def _load(settings: BackboneSettings, path: Path | None) -> Backbone:
     network = _network(settings)
     if settings.weights == 'random':
         source = 'random weights of this torch'
@@ -177,7 +188,7 @@ def load_backbone(settings: BackboneSettings, path: Path | None = None) -> Backb
 def dimension(backbone: Backbone, size: int) -> int:
     """How many features the backbone gives for images of size × size pixels."""
     with torch.inference_mode():
-        image = torch.zeros(1, size, size, 3, dtype=torch.uint8, device=backbone.mean.device)
+        image = torch.zeros(1, size, size, 3, dtype=torch.uint8, device=backbone.device)
         return int(backbone(image).shape[1])
 
 

@@ -8,7 +8,7 @@ The backbones see one batch a modality, and the model one a mode.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,19 +40,27 @@ class Verdict:
     contradiction: float | None
 
 
-def joined(items: Sequence[Item]) -> dict[Modality, Image]:
-    """Give each modality's images of all items that have it, [N, size, size, 3]."""
-    images: dict[Modality, list[Image]] = defaultdict(list)
-    for item in items:
-        for modality, image in item.items():
-            images[modality].append(image)
+def joined(items: Sequence[Item], modalities: Sequence[Modality]) -> dict[Modality, Image]:
+    """Give each modality's images of all items that have it, [N, size, size, 3].
+
+    Args:
+        items: Whatever order each has its modalities in.
+        modalities: All that there may be, in the order to give them in.
+
+    """
+    images = {m: [item[m] for item in items if m in item] for m in modalities}
     return {
-        m: found[0][None] if len(found) == 1 else np.stack(found) for m, found in images.items()
+        m: found[0][None] if len(found) == 1 else np.stack(found)
+        for m, found in images.items()
+        if found
     }
 
 
 def verdicts(
-    head: Head, items: Sequence[Item], features: Mapping[Modality, Tensor]
+    head: Head,
+    items: Sequence[Item],
+    features: Mapping[Modality, Tensor],
+    usable: Sequence[Collection[Modality]],
 ) -> list[Verdict | None]:
     """Judge items.
 
@@ -60,6 +68,7 @@ def verdicts(
         head: The model.
         items: As they were joined.
         features: Of what was joined; a modality may be missing by now.
+        usable: The modalities that each item may be judged by.
 
     Returns:
         One for each item; None for one that has none of the modalities.
@@ -67,21 +76,24 @@ def verdicts(
     """
     rows: dict[Modality, int] = dict.fromkeys(features, 0)
     groups: dict[tuple[Modality, ...], list[tuple[int, dict[Modality, int]]]] = defaultdict(list)
-    for number, item in enumerate(items):
-        present = {m: rows[m] for m in features if m in item}
-        for modality in present:
-            rows[modality] += 1
+    for number, (item, allowed) in enumerate(zip(items, usable, strict=True)):
+        present = {m: rows[m] for m in features if m in item and m in allowed}
+        for modality in features:
+            rows[modality] += modality in item
         groups[tuple(present)].append((number, present))
     found: list[Verdict | None] = [None] * len(items)
     for modalities, members in groups.items():
         if not modalities:
             continue
-        named = {
-            str(m): features[m][torch.tensor([at[m] for _, at in members])] for m in modalities
-        }
+        named = {str(m): _rows(features[m], [at[m] for _, at in members]) for m in modalities}
         for (number, _), verdict in zip(members, _judged(head, modalities, named), strict=True):
             found[number] = verdict
     return found
+
+
+def _rows(features: Tensor, rows: list[int]) -> Tensor:
+    """Take some rows; of all of them, which is the usual case, nothing is copied to the device."""
+    return features if len(rows) == len(features) else features[torch.tensor(rows)]
 
 
 def _judged(

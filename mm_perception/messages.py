@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
 
 from mm_perception.diagnostics import Status
+from mm_perception.errors import SettingsError
 from mm_perception.health import NS
 from mm_perception.observation import UNKNOWN, Prediction
 from mm_perception.prediction_status import pixels_of, prediction_statuses
@@ -31,6 +33,20 @@ CLASSIFICATION: Any = getattr(vision, 'Classification', None)
 
 OBJECTS: Any = getattr(vision, 'Detection2DArray', None)
 """vision_msgs/Detection2DArray, likewise."""
+
+
+def need_detections(region: str) -> None:
+    """Refuse to look where detections say if there is no such message.
+
+    Raises:
+        SettingsError: vision_msgs is not installed.
+
+    """
+    if region == 'detections' and OBJECTS is None:
+        raise SettingsError(
+            "parameter region: 'detections' needs vision_msgs, which is not installed; install "
+            "ros-<distro>-vision-msgs, or take 'bundle' or 'tabletop'"
+        )
 
 
 def header_of(labelled: Labelled) -> Any:
@@ -91,6 +107,13 @@ def diagnostics_message(node: str, stamp: int, statuses: Iterable[Status]) -> An
         header=Header(stamp=time_of(stamp)),
         status=[_status_message(node, status) for status in statuses],
     )
+
+
+def packed(message: Any) -> tuple[str, bytes]:
+    """Give a message's type, ``sensor_msgs/msg/Image``, and the message as CDR."""
+    kind = type(message)
+    package = kind.__module__.partition('.')[0]
+    return f'{package}/msg/{kind.__name__}', serialize_message(message)
 
 
 def _status_message(node: str, status: Status) -> Any:

@@ -30,19 +30,24 @@ from rclpy.qos import (
 )
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
+from std_srvs.srv import SetBool
 
 from mm_perception import diagnostics, messages, parameters, process
 from mm_perception.annotation import annotate
-from mm_perception.classifier import Classifier, ClassifierSettings
+from mm_perception.classifier import Classifier
 from mm_perception.diagnostics import Inlet, Source, Status
 from mm_perception.engines import EngineSettings
 from mm_perception.errors import ImageError, SettingsError
 from mm_perception.health import NS, HealthSettings
 from mm_perception.images import fill_image
+from mm_perception.objects.detections import DetectionFinder
 from mm_perception.objects.finding import ObjectFinder, finder_for
 from mm_perception.observation import NO_MODE, Modality
 from mm_perception.pairing import PairingSettings
+from mm_perception.pool import ClassifierPool, Share
+from mm_perception.request import ClassifierSettings
 from mm_perception.transitions import AnsweringNode, answers
+from mm_perception.uncertain.keeper import Keeper
 from mm_perception.watch import Labelled, Watch
 
 _MOMENT = 0.002  # seconds: a timer that ends just before a deadline would have to be set again
@@ -56,17 +61,20 @@ _ROS_OWN = ('use_sim_time', 'qos_overrides.', 'start_type_description_service')
 class PerceptionNode(AnsweringNode):
     """Labels what the camera sees, from both of its eyes or from the one that works."""
 
-    def __init__(self) -> None:
+    def __init__(self, namespace: str = '', pool: ClassifierPool | None = None) -> None:
+        """Declare the parameters; the node shares its classifier with others of the pool."""
         # Overrides are declared by rclpy first, so that ours can be checked with the table's own
         # words and the others be named: by itself a misspelt parameter would be ignored.
-        super().__init__('mm_perception', automatically_declare_parameters_from_overrides=True)
+        overrides = {'automatically_declare_parameters_from_overrides': True}
+        super().__init__('mm_perception', namespace=namespace, **overrides)
         self._values: Any = {p.name: self._declare(p) for p in parameters.PARAMETERS}
         for name in self.get_parameters_by_prefix(''):
             if name not in self._values and not name.startswith(_ROS_OWN):
                 self.get_logger().warning(f'parameter {name}: {parameters.unknown(name)}')
         self.add_on_set_parameters_callback(self._on_parameters)
 
-        self._classifier: Classifier | None = None  # from configure to cleanup
+        self._pool = pool or ClassifierPool()
+        self._share: Share | None = None  # of a classifier, from configure to cleanup
         self._out: dict[str, Any] = {}  # publishers, from configure to cleanup
         self._watch: Watch | None = None  # while active
         self._hung: Watch | None = None  # whose inference did not end, until it does
@@ -76,6 +84,9 @@ class PerceptionNode(AnsweringNode):
         # One each, as a logger throttles by line: one sensor must not silence the other.
         self._logs = {m: self.get_logger().get_child(str(m)) for m in Modality}
         self._mode = NO_MODE
+        warn = partial(self.get_logger().warning, throttle_duration_sec=_THROTTLE)
+        self._keeper = Keeper(self._values, messages.packed, warn)
+        self.create_service(SetBool, '~/save_uncertain', self._keeper.answer)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Of the steady clock: under a simulated time that stands still these must go on.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -95,7 +106,7 @@ class PerceptionNode(AnsweringNode):
             return 'finalized'
         if self._watch is not None:
             return 'active'
-        return 'unconfigured' if self._classifier is None else 'inactive'
+        return 'unconfigured' if self._share is None else 'inactive'
 
     def refuse(self, why: str) -> None:
         """Log and remember why a transition went wrong, and tell diagnostics."""
@@ -108,11 +119,13 @@ class PerceptionNode(AnsweringNode):
         model, given = self._values['model'], self._values['backbone_weights']
         if not model:
             raise SettingsError("parameter model: is empty; set it to a bundle's folder")
+        messages.need_detections(self._values['region'])
+        self._keeper.configure()
         engines = parameters.settings_from(EngineSettings, self._values)
         weights = Path(given) if given else None
         log = self.get_logger().info
-        classifier = Classifier(model, self._values['device'], weights, engines, log)
-        seeks = self._finder(classifier) is not None
+        share = self._pool.share(model, self._values['device'], weights, engines, log)
+        seeks = self._finder(share.classifier) is not None
         self._offer('object_label', String)
         self._offer('~/prediction', DiagnosticArray)
         kept = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -122,25 +135,27 @@ class PerceptionNode(AnsweringNode):
             self._offer('~/classification', messages.CLASSIFICATION)
         if messages.OBJECTS is not None and seeks:
             self._offer('~/objects', messages.OBJECTS)
-        self._classifier, self.refusal = classifier, None
-        self.get_logger().info(f'{len(classifier.classes)} classes from {model}')
+        self._share, self.refusal = share, None
+        self.get_logger().info(f'{len(share.classifier.classes)} classes from {model}')
         return super().on_configure(state)
 
     @answers
     def on_activate(self, state: LifecycleState) -> Return:
         """Load to the device, warm up, and only then subscribe."""
-        classifier = self._configured()
+        share = self._configured()
         if not self._halt(0.0):
             raise SettingsError(_HUNG)
-        classifier.warm_up()
+        worker, classifier = share.activate(), share.classifier
         process.share_processors(classifier.engine)
         if classifier.fault is not None:
             self.get_logger().error(classifier.fault)
         super().on_activate(state)
+        finder = self._finder(classifier)
         self._watch = Watch(
             classifier,
             *self._settings(),
-            self._finder(classifier),
+            finder,
+            worker,
             clock=self._now,
             said=self._publish,
             failed=self._on_fault,
@@ -148,6 +163,8 @@ class PerceptionNode(AnsweringNode):
         self._set_mode(NO_MODE)
         for modality in classifier.modalities:
             self._subscribe(modality, self._watch)
+        if isinstance(finder, DetectionFinder):
+            self._listen(messages.OBJECTS, 'detections', 'best_effort', finder.take)
         self._alarm = self.create_timer(1.0, self._look_up, clock=self._steady)
         self._undo.append(partial(self.destroy_timer, self._alarm))
         self._look_up()
@@ -161,7 +178,8 @@ class PerceptionNode(AnsweringNode):
         """Drop the subscriptions and free the device."""
         if not self._halt(_PATIENCE):
             raise RuntimeError(_HUNG)
-        self._configured().close()
+        self._configured().deactivate()
+        self._keeper.finish()
         self._diagnose()
         return super().on_deactivate(state)
 
@@ -185,16 +203,19 @@ class PerceptionNode(AnsweringNode):
 
     def _forget(self) -> None:
         """Stop if need be, and forget the model; under an inference that hangs it stays loaded."""
-        if self._halt(_PATIENCE) and self._classifier is not None:
-            self._classifier.close()
+        halted, share = self._halt(_PATIENCE), self._share
+        if share is not None:
+            (share.deactivate if halted else share.abandon)()
+        self._keeper.close(_STOP)
         for publisher in self._out.values():
             self.destroy_lifecycle_publisher(publisher)
-        self._out, self._classifier = {}, None
+        self._out, self._share = {}, None
         self._diagnose()
 
     def close(self) -> None:
         """End everything because the process ends."""
         self._halt(_STOP)
+        self._keeper.close(_STOP)
         self.destroy_node()
 
     def _halt(self, patience: float) -> bool:
@@ -211,10 +232,10 @@ class PerceptionNode(AnsweringNode):
         self._watch = None
         return self._hung is None
 
-    def _configured(self) -> Classifier:
-        if self._classifier is None:
+    def _configured(self) -> Share:
+        if self._share is None:
             raise SettingsError('the node is not configured')
-        return self._classifier
+        return self._share
 
     # Parameters -----------------------------------------------------------------------------------
 
@@ -234,6 +255,7 @@ class PerceptionNode(AnsweringNode):
             self._values = parameters.changed(self._values, ours, self.state)
         except SettingsError as error:
             return SetParametersResult(successful=False, reason=str(error))
+        self._keeper.adjust(self._values)
         if self._watch is not None:
             self._watch.adjust(*self._settings())
         return SetParametersResult(successful=True)
@@ -245,8 +267,11 @@ class PerceptionNode(AnsweringNode):
             parameters.settings_from(ClassifierSettings, self._values),
         )
 
-    def _finder(self, classifier: Classifier) -> ObjectFinder | None:
+    def _finder(self, classifier: Classifier) -> ObjectFinder | DetectionFinder | None:
         region = classifier.pipeline.settings.region
+        if self._values['region'] == 'detections':
+            limits = self._values['detections_age'], self._values['slop']
+            return DetectionFinder(*limits, self._now, region.tabletop)
         return finder_for(self._values['region'], region, classifier.modalities)
 
     # In -------------------------------------------------------------------------------------------
@@ -258,7 +283,8 @@ class PerceptionNode(AnsweringNode):
             topic, kind = f'{topic}/{transport}', CompressedImage
         seen, known = partial(self._on_image, modality), partial(watch.know, modality)
         self._images[modality] = self._listen(kind, topic, self._values['reliability'], seen)
-        self._listen(CameraInfo, f'{modality}/camera_info', 'best_effort', known)
+        info = self._listen(CameraInfo, f'{modality}/camera_info', 'best_effort', known)
+        self._keeper.hears(modality, topic, info.topic_name)
 
     def _listen(self, kind: Any, topic: str, reliability: str, heard: Callable[[Any], None]) -> Any:
         qos = QoSProfile(depth=1, reliability=ReliabilityPolicy[reliability.upper()])
@@ -316,11 +342,12 @@ class PerceptionNode(AnsweringNode):
         if '~/objects' in self._out:
             self._out['~/objects'].publish(messages.objects_message(labelled))
         if self._out['~/annotated'].get_subscription_count():
-            region = self._configured().pipeline.settings.region
+            region = self._configured().classifier.pipeline.settings.region
             picture = Image(header=messages.header_of(labelled))
             drawn = annotate(labelled.used, region, labelled.prediction, labelled.objects)
             fill_image(picture, drawn, 'rgb8')
             self._out['~/annotated'].publish(picture)
+        self._keeper.consider(labelled)
 
     def _on_fault(self, error: Exception) -> None:
         """Say that an observation got no label; the worker's thread runs this."""
@@ -333,7 +360,7 @@ class PerceptionNode(AnsweringNode):
         self._diagnostics.publish(messages.diagnostics_message(name, self._now(), statuses))
 
     def _statuses(self) -> list[Status]:
-        classifier, watch = self._classifier, self._watch
+        classifier, watch = self._share and self._share.classifier, self._watch
         known = classifier.modalities if classifier else tuple(Modality)
         if watch is None or not self._images:
             watched = [diagnostics.unsubscribed_status(m, self.state) for m in known]
@@ -347,6 +374,7 @@ class PerceptionNode(AnsweringNode):
             *watched,
             diagnostics.model_status(self.state, model, classes, self.refusal, fault),
             diagnostics.device_status(device, engine, fallback),
+            *self._keeper.statuses(),
         ]
 
     def _inlet(self, subscription: Any) -> Inlet:
@@ -362,7 +390,7 @@ class PerceptionNode(AnsweringNode):
 
 
 def main() -> None:
-    """Run the node as a process of its own."""
+    """Run the node, or one for each camera, as a process of its own."""
     process.main(PerceptionNode)
 
 

@@ -18,12 +18,14 @@ from typing import Any, TypeVar
 from mm_perception.errors import SettingsError
 from mm_perception.health import HealthSettings
 from mm_perception.pairing import PairingSettings
+from mm_perception.uncertain.settings import UncertainSettings
 
 Value = bool | int | float | str
 _Settings = TypeVar('_Settings')
 
 _HEALTH = HealthSettings()
 _PAIRING = PairingSettings()
+_UNCERTAIN = UncertainSettings()
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,9 @@ PARAMETERS = (
     Parameter(
         'engine',
         'auto',
-        'What computes the features on a CPU; `auto` takes the one that is the fastest here.',
-        choices=('auto', 'torch', 'openvino'),
+        'What computes the features; `auto` takes the one that is the fastest here. `openvino` is '
+        'for a CPU, `cudagraph` for a GPU.',
+        choices=('auto', 'torch', 'openvino', 'cudagraph'),
     ),
     Parameter(
         'precision',
@@ -117,8 +120,17 @@ PARAMETERS = (
         'region',
         'bundle',
         'Where the objects are: `bundle`: where the bundle was trained to look; `tabletop`: on a '
-        'table, each labelled, whatever the bundle was trained on.',
-        choices=('bundle', 'tabletop'),
+        'table, each labelled, whatever the bundle was trained on; `detections`: where the topic '
+        '`detections` says.',
+        choices=('bundle', 'tabletop', 'detections'),
+    ),
+    Parameter(
+        'detections_age',
+        0.5,
+        'Greatest age in seconds of the detections that an image is labelled with, before the '
+        "image's own have come.",
+        minimum=0.0,
+        maximum=10.0,
     ),
     Parameter(
         'rgb_transport',
@@ -207,6 +219,37 @@ PARAMETERS = (
         maximum=1000,
         live=True,
     ),
+    Parameter(
+        'uncertain_folder',
+        _UNCERTAIN.folder,
+        'Folder in which frames with an unsure label are kept, as bags to be labelled; empty: '
+        'none are.',
+    ),
+    Parameter(
+        'uncertain_below',
+        _UNCERTAIN.below,
+        'A label is unsure when its best class is less probable than this, when it is `unknown`, '
+        'or while the sensors disagree.',
+        minimum=0.0,
+        maximum=1.0,
+        live=True,
+    ),
+    Parameter(
+        'uncertain_limit',
+        _UNCERTAIN.limit,
+        'Megabytes that the folder may have; the oldest bags make room for new ones.',
+        minimum=1,
+        maximum=1_000_000,
+        live=True,
+    ),
+    Parameter(
+        'uncertain_pause',
+        _UNCERTAIN.pause,
+        'Seconds from one kept frame to the next, at least.',
+        minimum=0.0,
+        maximum=86_400.0,
+        live=True,
+    ),
 )
 
 BY_NAME: Mapping[str, Parameter] = {parameter.name: parameter for parameter in PARAMETERS}
@@ -259,11 +302,11 @@ def changed(
     return {**values, **checked}
 
 
-def settings_from(kind: type[_Settings], values: Mapping[str, Any]) -> _Settings:
+def settings_from(kind: type[_Settings], values: Mapping[str, Any], prefix: str = '') -> _Settings:
     """Make a settings dataclass from the parameters that are named like its fields."""
     # No type can say that a class is a dataclass.
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    return kind(**{name: values[name] for name in names})
+    return kind(**{name: values[prefix + name] for name in names})
 
 
 def markdown_table(parameters: Iterable[Parameter] = PARAMETERS) -> str:

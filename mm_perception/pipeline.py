@@ -62,7 +62,13 @@ class PipelineSettings(BaseModel):
 
 
 class Pipeline:
-    """Prepares observations and computes their features on a device."""
+    """Prepares observations and computes their features on a device.
+
+    Attributes:
+        backbones: By modality; none once another engine computes in their place.
+        engine: What computes.
+
+    """
 
     def __init__(
         self, settings: PipelineSettings, weights: Mapping[Modality, Path] | None = None
@@ -109,6 +115,10 @@ class Pipeline:
         for network in self.backbones.values():
             network.to(device)
         self.device, self.engine = device, TorchEngine(self.backbones)
+
+    def compute_with(self, engine: Engine) -> None:
+        """Compute with another engine, where it is, and let go of the backbones."""
+        self.engine, self.backbones = engine, {}
 
     def prepare(self, observation: Observation, box: Box | None = None) -> dict[Modality, Image]:
         """Turn an observation's frames into the networks' input.

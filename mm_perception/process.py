@@ -1,15 +1,14 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node as a process of its own: its signals, its exit code, its memory, its processors."""
+"""A node, or one a camera, as a process: its signals, its exit code, its processors."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import rclpy
@@ -17,14 +16,15 @@ import torch
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation as ros
 
+from mm_perception.command_line import CommandLine
 from mm_perception.errors import MMPerceptionError
+from mm_perception.memory import keep_freed_memory
+from mm_perception.pool import ClassifierPool
 
 _REFUSALS = (MMPerceptionError, ros.RCLError, ros.UnknownROSArgsError)
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
-_LARGEST = 32 << 20  # bytes; glibc takes no more
-_KEPT = 128 << 20
 _THREADS = torch.get_num_threads()  # as the user has it
+_STOP = 1.0  # seconds that a camera's thread has to end before the process ends
 
 
 class Runnable(Protocol):
@@ -40,8 +40,12 @@ class Runnable(Protocol):
         """End everything."""
 
 
-def main(make: Callable[[], Runnable]) -> None:
-    """Be the process of a node."""
+Make = Callable[[str, ClassifierPool], Runnable]
+"""Makes a node of a namespace and what it shares with the others."""
+
+
+def main(make: Make) -> None:
+    """Be the process of a node, or of one for each camera."""
     keep_freed_memory()
     code = run(make)
     for stream in filter(None, (sys.stdout, sys.stderr)):  # a daemon may have closed them
@@ -50,54 +54,96 @@ def main(make: Callable[[], Runnable]) -> None:
     os._exit(code)
 
 
-def run(make: Callable[[], Runnable], args: list[str] | None = None) -> int:
-    """Run a node until a signal ends it; return the exit code, 2 for refused parameters."""
-    node: Runnable | None = None
-    begun, signals = False, []
+def run(make: Make, args: Sequence[str] | None = None) -> int:
+    """Run nodes until a signal ends them; return the exit code, 2 for refused parameters."""
+    nodes: list[_Spinning] = []
+    begun, running, signals = False, False, []
 
-    def interrupt(number: int, _: object) -> None:  # rclpy's own handler wakes the executor first
+    def interrupt(number: int, _: object) -> None:  # rclpy's own handler wakes the executors first
         signals.append(number)
-        if len(signals) == 1 and node is not None:
-            node.interrupt()
+        if len(signals) == 1:
+            for each in reversed(nodes):  # the first one may raise: it is on this thread
+                each.node.interrupt()
+
+    def over() -> bool:
+        return bool(signals) or not rclpy.ok() or any(each.error for each in nodes)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
     try:
-        rclpy.init(args=args)
+        line = CommandLine.of(sys.argv if args is None else args)
+        rclpy.init(args=[*line.ros])
         begun = True
-        node = make()
-        if not signals:
-            node.start()
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        while rclpy.ok() and not signals:
-            # With a timeout: a signal that comes just before an endless wait would go unnoticed.
-            executor.spin_once(timeout_sec=0.5)
+        pool = ClassifierPool(len(line.namespaces))
+        nodes.extend(_Spinning(make(name, pool), over) for name in line.namespaces)
+        running = True
+        _spin(nodes)
     except (Exception, KeyboardInterrupt) as error:
         # Once the end has begun anything may surface: C makes other exceptions of an interrupt.
         if not (signals or (begun and not rclpy.ok())):
-            if node is not None or not isinstance(error, _REFUSALS):
+            if running or not isinstance(error, _REFUSALS):
                 raise
             print(f'mm_perception: {" ".join(str(error).split())}', file=sys.stderr)  # noqa: T201 - for whoever started it
             return 2
     finally:
         signals.append(0)  # impatience must not cut the ending short
-        if node is not None:
-            node.close()
+        for each in nodes:
+            each.end()
         rclpy.try_shutdown()
     return 0
 
 
-def keep_freed_memory() -> None:
-    """Let glibc keep what an image or a network's layer has freed, for the next one.
+def _spin(nodes: Sequence[_Spinning]) -> None:
+    """Run nodes until it is over; the first one on this thread, which signals can break off."""
+    for other in nodes[1:]:
+        other.begin()
+    nodes[0].run()
+    for error in filter(None, [other.error for other in nodes]):
+        raise error
 
-    By default it gives every piece over 128 KB back to the kernel at once, which has to hand it out
-    again, page by page and zeroed, 30 times a second: half of what taking a VGA image costs.
+
+class _Spinning:
+    """A node with an executor of its own.
+
+    What one camera's node does, as loading a model, must not keep the images of the others waiting.
+    And an executor looks through the topics of all its nodes before it takes an image.
     """
-    with suppress(OSError, AttributeError):  # another C library has its own ways
-        libc = ctypes.CDLL('libc.so.6')
-        libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST)
-        libc.mallopt(_M_TRIM_THRESHOLD, _KEPT)
+
+    def __init__(self, node: Runnable, over: Callable[[], bool]) -> None:
+        """Take a node, and what says whether the process is to end."""
+        self.node = node
+        self.error: Exception | KeyboardInterrupt | None = None
+        self._over = over
+        self._thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Run on a thread of its own, which does not keep the process from ending."""
+
+        def run() -> None:
+            try:
+                self.run()
+            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - see _spin
+                self.error = error
+
+        self._thread = threading.Thread(target=run, daemon=True)
+        self._thread.start()
+
+    def run(self) -> None:
+        """Run on this thread until it is over."""
+        if not self._over():
+            self.node.start()
+        executor = SingleThreadedExecutor()
+        executor.add_node(self.node)
+        while not self._over():
+            # With a timeout: a signal that comes just before an endless wait would go unnoticed.
+            executor.spin_once(timeout_sec=0.5)
+
+    def end(self) -> None:
+        """Close the node, unless its thread is still at something, as at a model to load."""
+        if self._thread is not None:
+            self._thread.join(_STOP)
+        if self._thread is None or not self._thread.is_alive():
+            self.node.close()
 
 
 def share_processors(engine: str) -> None:

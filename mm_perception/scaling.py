@@ -10,7 +10,7 @@ differs once each is measured from its own minimum, by its own spread.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -32,16 +32,23 @@ class Scaling(nn.Module):
             self.register_buffer(f'offset_{modality}', torch.zeros(size))
             self.register_buffer(f'scale_{modality}', torch.ones(size))
 
-    def fit(self, features: Mapping[str, Tensor], kind: ScalingKind) -> None:
-        """Learn offset and scale from training features, [N, D] by modality."""
-        for modality, values in features.items():
+    def fit(self, features: Mapping[str, Tensor | Sequence[Tensor]], kind: ScalingKind) -> None:
+        """Learn offset and scale from training features.
+
+        Args:
+            features: By modality [N, D], or pieces [N_i, D], of which one at a time is looked at.
+            kind: See the class.
+
+        """
+        for modality, given in features.items():
+            pieces = (given,) if isinstance(given, Tensor) else given
             offset = torch.zeros_like(self._buffer('offset', modality))
             scale = torch.ones_like(offset)
             if kind == 'global':
-                scale *= values.square().mean().sqrt().clamp_min(1e-6)
+                scale *= _root_mean_square(pieces).clamp_min(1e-6)
             elif kind == 'feature':
-                offset = values.amin(dim=0)
-                spread = values.std(dim=0)
+                offset = torch.stack([piece.amin(dim=0) for piece in pieces]).amin(dim=0)
+                spread = _spread(pieces, offset)
                 # A feature that hardly varies says nothing; dividing by its spread would shout it.
                 scale = spread.clamp_min(spread.median().item() * 0.1 + 1e-6)
             self._buffer('offset', modality).copy_(offset)
@@ -58,3 +65,19 @@ class Scaling(nn.Module):
 
     def _buffer(self, kind: str, modality: str) -> Tensor:
         return self.get_buffer(f'{kind}_{modality}')
+
+
+def _root_mean_square(pieces: Sequence[Tensor]) -> Tensor:
+    """√mean f² over all rows and features; summed up in double precision."""
+    squares = torch.stack([piece.double().square().sum() for piece in pieces]).sum()
+    return (squares / sum(piece.numel() for piece in pieces)).sqrt().float()
+
+
+def _spread(pieces: Sequence[Tensor], about: Tensor) -> Tensor:
+    """Give each feature's standard deviation; measured from near it, so that no digits are lost."""
+    rows = sum(map(len, pieces))
+    first = second = torch.zeros_like(about, dtype=torch.float64)
+    for piece in pieces:
+        apart = piece.double() - about
+        first, second = first + apart.sum(0), second + apart.square().sum(0)
+    return ((second - first.square() / rows).clamp_min(0) / max(rows - 1, 1)).sqrt().float()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import threading
 import traceback
 from collections.abc import Callable
 from functools import wraps
@@ -30,7 +31,7 @@ def answers(transition: _Transition[_Node]) -> _Transition[_Node]:
     @wraps(transition)
     def answering(node: _Node, state: LifecycleState) -> TransitionCallbackReturn:
         name = transition.__name__.removeprefix('on_')
-        node.in_transition = True
+        node.in_transition = threading.get_ident()
         try:
             if node.interrupted:
                 node.interrupt()
@@ -43,7 +44,7 @@ def answers(transition: _Transition[_Node]) -> _Transition[_Node]:
             node.get_logger().error(traceback.format_exc())
             return TransitionCallbackReturn.ERROR
         finally:
-            node.in_transition = False
+            node.in_transition = None
 
     return answering
 
@@ -53,7 +54,8 @@ class AnsweringNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
 
     refusal: str | None = None
     """Why the last transition went wrong."""
-    in_transition: bool = False
+    in_transition: int | None = None
+    """The thread that a transition is under way on."""
     interrupted: bool = False
 
     def interrupt(self) -> None:
@@ -63,11 +65,11 @@ class AnsweringNode(LifecycleNode):  # type: ignore[misc] # rclpy is not typed
         a handler might strike where Python can only print it, as in a destructor.
 
         Raises:
-            KeyboardInterrupt: A transition is under way.
+            KeyboardInterrupt: A transition is under way on this thread.
 
         """
         self.interrupted = True
-        if self.in_transition:
+        if self.in_transition == threading.get_ident():
             raise KeyboardInterrupt
 
     def refuse(self, why: str) -> None:

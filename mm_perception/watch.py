@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from mm_perception import diagnostics
@@ -20,16 +21,42 @@ from mm_perception.diagnostics import Inlet, Status
 from mm_perception.errors import ImageError, StaleError
 from mm_perception.health import NS, HealthSettings, SensorHealth, SensorStatus
 from mm_perception.images import frame_from_message, stamp_of
+from mm_perception.objects.detections import DetectionFinder
 from mm_perception.objects.finding import LabelledObject, ObjectFinder
 from mm_perception.observation import NO_MODE, Frame, Modality, Observation, Prediction
 from mm_perception.pairing import Pairing, PairingSettings
 from mm_perception.registration import Intrinsics, View, misregistration
-from mm_perception.worker import NewestWorker, PromptWorker
+from mm_perception.request import Answer, ClassifierSettings, Request
+from mm_perception.worker import NewestWorker, PromptWorker, Worker
 
 if TYPE_CHECKING:
-    from mm_perception.classifier import Classifier, ClassifierSettings
+    from mm_perception.classifier import Classifier
 
 _RECENT = 100  # labels that the latency figures are of
+
+_Said = tuple[Prediction | None, tuple[LabelledObject, ...] | None]
+
+
+class Received(NamedTuple):
+    """An image as it came.
+
+    Attributes:
+        time: When, in ns of the node's clock.
+        message: The image message itself.
+        camera_info: The camera's last message before it; None when none has come.
+
+    """
+
+    time: int
+    message: Any
+    camera_info: Any
+
+
+class _Arrival(NamedTuple):
+    """A frame's message, with when it came in seconds of the monotonic clock."""
+
+    received: Received
+    at: float
 
 
 @dataclass(frozen=True)
@@ -42,6 +69,7 @@ class Labelled:
         latency: Milliseconds from the arrival of the newest image to the label.
         inference: Milliseconds of that spent in finding objects and in the classifier.
         objects: All that were found and labelled, the main one first; None where none are sought.
+        received: What the observation's frames were made of.
 
     """
 
@@ -50,6 +78,7 @@ class Labelled:
     latency: float
     inference: float
     objects: tuple[LabelledObject, ...] | None = None
+    received: Mapping[Modality, Received] = field(default_factory=dict)
 
     @property
     def used(self) -> list[Frame]:
@@ -72,12 +101,14 @@ class _Job:
         observation: What to label.
         arrived: When its newest frame did, in seconds of the monotonic clock.
         expires: When each of its frames is stale, in ns of the node's clock.
+        received: What its frames were made of.
 
     """
 
     observation: Observation
     arrived: float
     expires: Mapping[Modality, int]
+    received: Mapping[Modality, Received]
 
     def fresh(self, now: int) -> Observation | None:
         """What is left to be labelled: no label is made of what is stale."""
@@ -103,7 +134,8 @@ class Watch:
         health: HealthSettings,
         pairing: PairingSettings,
         labelling: ClassifierSettings | None = None,
-        finder: ObjectFinder | None = None,
+        finder: ObjectFinder | DetectionFinder | None = None,
+        worker: Worker[Request, Answer] | None = None,
         *,
         clock: Callable[[], int],
         said: Callable[[Labelled], None],
@@ -116,8 +148,9 @@ class Watch:
             classifier: Warmed up; it stays the caller's.
             health: When a sensor is unusable.
             pairing: Which images belong together.
-            labelling: What is made of the classifier's answers; None leaves it as it is.
+            labelling: What is made of the classifier's answers; None: the usual.
             finder: Finds the objects to be labelled; None: there is one, where the bundle says.
+            worker: Has the classifier answer, for other watches, too; None: one of its own.
             clock: The time in ns, which may stand still or be set back.
             said: Takes every label, at once.
             failed: Told why an observation got no label.
@@ -127,27 +160,26 @@ class Watch:
 
         """
         self._cameras: dict[Modality, Intrinsics] = {}
+        self._infos: dict[Modality, Any] = {}  # the messages that these are of
         self.fault: Exception | None = None
-        self._classifier, self._clock, self._said, self._failed = classifier, clock, said, failed
+        self._clock, self._said, self._failed = clock, said, failed
         self._finder = finder  # the worker's alone
         self._objects: tuple[LabelledObject, ...] | None = None  # of the last observation
         self._sensors = {m: SensorHealth(m, health, live=live) for m in classifier.modalities}
         self._well = list(self._sensors.values())  # as ``poll`` found them
         self._pairing = Pairing(pairing, self._sensors)
-        self._arrivals: WeakKeyDictionary[Frame, tuple[int, float]] = WeakKeyDictionary()
+        self._arrivals: WeakKeyDictionary[Frame, _Arrival] = WeakKeyDictionary()
         self._newest: dict[Modality, Frame] = {}
         self._unreadable: dict[Modality, str] = {}
         self._begun = False
         self._deadlines: dict[Modality, int] = {}  # when a sensor is lost; the worker reads them
         self._took: deque[tuple[float, float]] = deque(maxlen=_RECENT)
         self._predicted: deque[Prediction] = deque(maxlen=diagnostics.TRUST_WINDOW)
-        classifier.settings = labelling or classifier.settings
+        self._labelling = labelling or ClassifierSettings()
         self._live = live
-        self._worker: NewestWorker[_Job] | PromptWorker[_Job] = (
-            NewestWorker(self._label, self._on_fault, 'inference')
-            if live
-            else PromptWorker(self._label, self._on_fault)
-        )
+        if worker is None:
+            worker = worker_for(classifier) if live else PromptWorker(classifier.answer)
+        self._seat = worker.seat(self._on_fault)
 
     def see(self, modality: Modality, message: Any) -> None:
         """Take an image message that has just arrived.
@@ -164,7 +196,8 @@ class Watch:
             frame = frame_from_message(message, modality, None if stamp_of(message) else now)
             if (camera := self._cameras.get(modality)) is not None:
                 frame = replace(frame, camera=camera)
-            self._arrivals[frame] = now, arrived
+            received = Received(now, message, self._infos.get(modality))
+            self._arrivals[frame] = _Arrival(received, arrived)
             self._newest[modality] = frame
             self._submit(self._pairing.add(frame, now), now)
         except ImageError as error:
@@ -211,19 +244,20 @@ class Watch:
     def know(self, modality: Modality, info: Any) -> None:
         """Take a camera_info, which tells whether depth is registered to colour."""
         self._cameras[modality] = Intrinsics.of(info)
+        self._infos[modality] = info
 
     def adjust(
         self, health: HealthSettings, pairing: PairingSettings, labelling: ClassifierSettings
     ) -> None:
         """Change the settings from the next image on."""
-        self._classifier.settings = labelling
+        self._labelling = labelling
         for sensor in self._sensors.values():
             sensor.settings = health
         self._pairing.settings = pairing
 
     def close(self, patience: float) -> bool:
         """Stop labelling; tell whether the inference under way ended within so many seconds."""
-        return self._worker.close(patience)
+        return self._seat.close(patience)
 
     def statuses(self, inlets: Mapping[Modality, Inlet]) -> list[Status]:
         """Describe the sensors, the labels' latency and their trust for diagnostics."""
@@ -239,13 +273,14 @@ class Watch:
             )
             for modality, health in healths.items()
         ]
-        took, busy = list(self._took), self._worker.busy_for()
-        seen = None if all(s.is_lost(now) for s in self._sensors.values()) else self._objects
-        objects = [] if self._finder is None else [diagnostics.objects_status(seen)]
+        took, busy = list(self._took), self._seat.busy_for()
+        blind = all(sensor.is_lost(now) for sensor in self._sensors.values())
+        seen = (None, None) if blind else (self._objects, self.fault)
+        objects = [] if self._finder is None else [diagnostics.objects_status(*seen)]
         return [
             *sensors,
             *objects,
-            diagnostics.latency_status(took, busy, self._worker.replaced),
+            diagnostics.latency_status(took, busy, self._seat.replaced),
             diagnostics.trust_status(list(self._predicted)),
         ]
 
@@ -269,21 +304,22 @@ class Watch:
         if observation is None:
             return
         self._begun = True
-        expires, arrived = {}, 0.0
+        expires, received, arrived = {}, {}, 0.0
         for modality, frame in observation.frames.items():
-            since, at = self._arrivals[frame]
+            received[modality], at = self._arrivals[frame]
+            since = received[modality].time
             expires[modality] = since + round(self._sensors[modality].timeout * NS)
             arrived = max(arrived, at)
-        self._worker.submit(_Job(observation, arrived, expires))
+        self._seat.submit(self._label(_Job(observation, arrived, expires, received)))
 
-    def _label(self, job: _Job) -> None:
+    def _label(self, job: _Job) -> Generator[Request, Answer, None]:
         """Label an observation and say so; the worker's thread runs this."""
         started = time.monotonic()
-        observation = job.fresh(self._clock()) if self._live else job.observation
+        observation = self._fresh(job)
         if observation is None:
             return  # it waited too long behind another
         try:
-            prediction, objects = self._say(observation)
+            prediction, objects = yield from self._say(observation, partial(self._fresh, job))
         except StaleError:
             return  # its sensors were lost meanwhile; diagnostics say so
         done = time.monotonic()
@@ -292,19 +328,24 @@ class Watch:
         if prediction is not None:
             self._took.append((latency, inference))
             self._predicted.append(prediction)
-        self._said(Labelled(observation, prediction, latency, inference, objects))
+        received = {modality: job.received[modality] for modality in observation.frames}
+        self._said(Labelled(observation, prediction, latency, inference, objects, received))
+
+    def _fresh(self, job: _Job) -> Observation | None:
+        return job.fresh(self._clock()) if self._live else job.observation
 
     def _say(
-        self, observation: Observation
-    ) -> tuple[Prediction | None, tuple[LabelledObject, ...] | None]:
+        self, observation: Observation, fresh: Callable[[], Observation | None]
+    ) -> Generator[Request, Answer, _Said]:
         """Label the object, or all objects; the label of several is the main one's."""
         if self._finder is None:
-            return self._classifier.classify(observation, self._is_trusted), None
+            (prediction,) = yield Request(fresh, None, self._is_trusted, self._labelling)
+            return prediction, None
         started = time.perf_counter()
         found = self._finder.find(observation)
         sought = {'find': 1e3 * (time.perf_counter() - started)}
         views = [each.view for each in found]
-        said = self._classifier.classify_each(observation, views, self._is_trusted)
+        said = yield Request(fresh, views, self._is_trusted, self._labelling)
         objects = tuple(
             LabelledObject(each, replace(p, took={**sought, **p.took}))
             for each, p in zip(found, said, strict=True)
@@ -318,3 +359,8 @@ class Watch:
     def _on_fault(self, error: Exception) -> None:
         self.fault = error
         self._failed(error)
+
+
+def worker_for(classifier: Classifier) -> NewestWorker[Request, Answer]:
+    """Make what has a classifier label the newest observation of every watch."""
+    return NewestWorker(classifier.answer, 'inference')

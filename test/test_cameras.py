@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mm_perception.cameras import INPUTS, load_camera
+from mm_perception.cameras import INPUTS, load_camera, load_cameras
 from mm_perception.errors import SettingsError
 
 PRESETS = Path(__file__).parent.parent / 'config' / 'cameras'
@@ -101,5 +101,37 @@ def test_a_file_that_is_no_preset_is_refused_in_one_line(
     with pytest.raises(SettingsError) as refusal:
         load_camera(str(own), PRESETS)
     assert str(refusal.value).startswith(f'{own}: ')
+    assert why in str(refusal.value)
+    assert '\n' not in str(refusal.value)
+
+
+def test_drivers_of_several_cameras_with_one_preset_are_in_the_cameras_namespaces() -> None:
+    cameras = load_cameras('realsense', ['/robot/front', '/robot/left'], PRESETS)
+    assert len(cameras.remappings) == 2 * len(INPUTS)
+    for name in ('front', 'left'):
+        eye = f'/robot/{name}/camera/camera'
+        assert cameras.remappings[f'/robot/{name}/rgb/image'] == f'{eye}/color/image_raw'
+    assert load_cameras('kinect_ros2', ['/a', '/b'], PRESETS).parameters == {'slop': 0.1}
+
+
+def test_several_cameras_with_a_preset_each_are_where_it_says() -> None:
+    cameras = load_cameras('realsense,openni2', ['/front', '/left'], PRESETS)
+    assert cameras.remappings['/front/rgb/image'] == '/camera/camera/color/image_raw'
+    assert cameras.remappings['/left/rgb/image'] == '/camera/rgb/image_raw'
+    assert load_cameras('', ['/front', '/left'], PRESETS).remappings == {}
+
+
+@pytest.mark.parametrize(
+    ('names', 'why'),
+    [
+        ('realsense,openni2', '2 presets for 3 cameras; give one for all, or one each'),
+        ('openni2,openni2,realsense', 'two cameras on /camera/rgb/image_raw'),
+        ('openni2,kinect_ros2,realsense', 'want different parameters; give them in params_file'),
+        ('openni2,,realsense', 'no such preset'),
+    ],
+)
+def test_presets_that_do_not_fit_the_cameras_are_refused(names: str, why: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        load_cameras(names, ['/front', '/left', '/back'], PRESETS)
     assert why in str(refusal.value)
     assert '\n' not in str(refusal.value)

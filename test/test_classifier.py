@@ -2,18 +2,25 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from bundles import CLASSES, make_bundle
 
-from mm_perception.classifier import Classifier, ClassifierSettings
+from mm_perception import pipeline
+from mm_perception.classifier import Classifier
+from mm_perception.engines import EngineSettings
 from mm_perception.errors import BundleError, ImageError, SettingsError, StaleError
+from mm_perception.features import Backbone, load_backbone
 from mm_perception.objects.boxes import Box
 from mm_perception.observation import UNKNOWN, Frame, Modality, Observation
+from mm_perception.request import ClassifierSettings
 from mm_perception.trust import TrustSettings
 
 NOISE = np.random.default_rng(0)
@@ -197,6 +204,26 @@ def test_out_of_gpu_memory_goes_on_on_the_cpu_and_says_so(bundle: Path, when: st
     assert 'running on the CPU' in made.fault
 
 
+def test_backbones_are_let_go_of_once_another_engine_computes(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[weakref.ref[Backbone]] = []
+
+    def watched(*given: Any) -> Backbone:
+        built.append(weakref.ref(backbone := load_backbone(*given)))
+        return backbone
+
+    monkeypatch.setattr(pipeline, 'load_backbone', watched)
+    made = Classifier(bundle, 'cpu', engines=EngineSettings('torch', 'bfloat16'))
+    gc.collect()
+    assert [each() for each in built] == [None]
+    for _ in range(2):  # it may be closed, and warmed up again, without them
+        made.warm_up()
+        assert made.engine == 'torch bfloat16'
+        assert made.classify(Observation.of(COLOUR, DISTANCE)).mode == 'rgbd'
+        made.close()
+
+
 def trusting(path: Path, novelty: float, contradiction: float) -> Classifier:
     usual = TrustSettings(
         false_rejection=0.01,
@@ -227,8 +254,9 @@ def test_what_is_unlike_anything_learned_is_unknown_in_every_mode(
     assert rejected.novelty > 1 > accepted.novelty
     assert accepted.label == max(accepted.probabilities, key=accepted.probabilities.__getitem__)
     assert rejected.probabilities == accepted.probabilities
-    strict.settings = ClassifierSettings(reject_unknown=False)
-    assert strict.classify(Observation.of(*frames)).label == accepted.label
+    tolerant = ClassifierSettings(reject_unknown=False)
+    said = strict.classify(Observation.of(*frames), settings=tolerant)
+    assert said.label == accepted.label
 
 
 def test_eyes_disagree_in_multiples_of_what_is_usual_and_one_alone_never(tmp_path: Path) -> None:

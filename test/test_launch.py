@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mm_perception.cameras import Camera
 from mm_perception.errors import SettingsError
 from mm_perception.parameters import PARAMETERS
 
@@ -116,3 +117,28 @@ def test_a_file_that_is_not_there_is_refused(
 def test_the_node_gets_an_enclave_only_where_one_is_given(launch_file: dict[str, Any]) -> None:
     assert launch_file['enclave'](given(launch_file)['enclave']) == []
     assert launch_file['enclave']('/mm/arm') == ['--enclave', '/mm/arm']
+
+
+def test_several_cameras_are_one_process_with_their_names_and_topics(
+    launch_file: dict[str, Any],
+) -> None:
+    arguments = given(launch_file, cameras='front,left', camera='openni2', namespace='robot')
+    chosen = launch_file['chosen'](arguments, '/fleet')
+    assert chosen.remappings['/fleet/robot/left/rgb/image'] == (
+        '/fleet/robot/left/camera/rgb/image_raw'
+    )
+    assert len(chosen.remappings) == 8
+    context = launch_file['LaunchContext']()
+    context.launch_configurations.update(arguments)
+    (node,) = launch_file['start'](context)
+    words = [part.perform(context) for argument in node.cmd[1:3] for part in argument]
+    assert words == ['--cameras', 'front,left']
+
+
+def test_a_detector_is_listened_to_where_one_is_given(launch_file: dict[str, Any]) -> None:
+    camera = Camera({'rgb/image': '/colour'}, {})
+    seen = [('rgb/image', '/colour')]
+    remappings = launch_file['remappings']
+    assert remappings(given(launch_file), camera) == seen
+    found = given(launch_file, detections='/yolo/boxes')
+    assert remappings(found, camera) == [*seen, ('detections', '/yolo/boxes')]

@@ -42,6 +42,8 @@ CHILDREN = {
 ATTRIBUTES = {'policy': {'version'}, 'enclave': {'path'}, 'profile': {'ns', 'node'}}
 RULES = {'topics': {'publish', 'subscribe'}, 'services': {'request', 'reply'}}
 
+COMMON = {'/clock', '/detections'}  # heard whatever the camera
+
 Granted = dict[str, set[str]]
 
 
@@ -132,9 +134,9 @@ def test_there_is_an_enclave_for_every_preset_and_one_for_none() -> None:
 
 
 @pytest.mark.parametrize('preset', PRESETS)
-def test_an_enclave_hears_its_own_camera_and_the_clock_alone(preset: str) -> None:
+def test_an_enclave_hears_its_own_camera_clock_and_detections_alone(preset: str) -> None:
     camera = load_camera(preset, CONFIG / 'cameras')
-    assert granted(f'{ENCLAVE}/{preset}')['subscribe'] == heard_from(camera) | {'/clock'}
+    assert granted(f'{ENCLAVE}/{preset}')['subscribe'] == heard_from(camera) | COMMON
 
 
 @pytest.mark.parametrize('preset', PRESETS)
@@ -209,7 +211,7 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Granted:
 def test_the_policy_grants_what_the_real_node_uses_and_nothing_more(
     used: Granted, rule: str
 ) -> None:
-    names = used[rule]
+    names = used[rule] | ({f'{NAMESPACE}/detections'} if rule == 'subscribe' else set())
     if rule == 'publish':  # what a library brings that is not installed here
         names = names | {resolved(name, NAMESPACE, 'mm_perception') for name in used['optional']}
     assert sorted(names) == sorted(granted(ENCLAVE, NAMESPACE)[rule])

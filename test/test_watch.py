@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from array import array
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -14,14 +15,16 @@ import pytest
 from bundles import make_bundle
 from tables import CAMERA, Block, Table
 
-from mm_perception.classifier import Classifier, ClassifierSettings
-from mm_perception.diagnostics import Inlet, Level, Source
+from mm_perception.classifier import Classifier
+from mm_perception.diagnostics import Inlet, Level, Source, Status
 from mm_perception.errors import ImageError
 from mm_perception.health import NS, HealthSettings
 from mm_perception.images import fill_image
+from mm_perception.objects.detections import DetectionFinder
 from mm_perception.objects.finding import ObjectFinder
 from mm_perception.observation import Modality
 from mm_perception.pairing import PairingSettings
+from mm_perception.request import ClassifierSettings
 from mm_perception.watch import Labelled, Watch
 
 RGB, DEPTH = Modality.RGB, Modality.DEPTH
@@ -36,7 +39,11 @@ class Robot:
     """A watch whose time is the test's, and who hears what it says."""
 
     def __init__(
-        self, classifier: Classifier, finder: ObjectFinder | None = None, *, live: bool = True
+        self,
+        classifier: Classifier,
+        finder: ObjectFinder | DetectionFinder | None = None,
+        *,
+        live: bool = True,
     ) -> None:
         self.now = START
         self.labels: list[Labelled] = []
@@ -113,6 +120,71 @@ def robot(classifier: Classifier) -> Iterator[Robot]:
     yield robot
     robot.gate.set()
     assert robot.watch.close(PATIENCE)
+
+
+def test_a_label_knows_its_messages_which_are_let_go_with_their_frames(robot: Robot) -> None:
+    infos = {m: SimpleNamespace(width=64, height=48, k=[50.0] * 9) for m in Modality}
+    sent: list[weakref.ref[Any]] = []
+    for number in range(12):
+        robot.now += PERIOD
+        messages = {m: robot.image(m) for m in Modality}
+        sent += [weakref.ref(message.data) for message in messages.values()]
+        for modality, message in messages.items():
+            robot.watch.know(modality, infos[modality])
+            robot.watch.see(modality, message)
+        labelled = robot.wait_for(number + 1)[-1]
+        assert labelled.received.keys() == messages.keys()
+        for modality, received in labelled.received.items():
+            assert received.message is messages[modality]
+            assert received.camera_info is infos[modality]
+            assert received.time == robot.now
+    del messages, message, labelled, received
+    robot.labels.clear()
+    alive = sum(ref() is not None for ref in sent)
+    assert alive <= 4, f'{alive} of {len(sent)} messages are still held'
+
+
+def test_without_young_detections_there_is_no_label_and_diagnostics_say_why(
+    classifier: Classifier,
+) -> None:
+    finder = DetectionFinder(0.5, 0.05, lambda: START)
+    robot = Robot(classifier, finder, live=False)
+
+    def objects() -> Status:
+        return next(s for s in robot.watch.statuses(INLETS) if s.subject == 'objects')
+
+    def detected(*sides: int) -> Any:
+        boxes = [
+            SimpleNamespace(
+                center=SimpleNamespace(position=SimpleNamespace(x=32, y=24), theta=0),
+                size_x=side,
+                size_y=side,
+            )
+            for side in sides
+        ]
+        header = SimpleNamespace(stamp=SimpleNamespace(sec=0, nanosec=0))
+        return SimpleNamespace(header=header, detections=[SimpleNamespace(bbox=b) for b in boxes])
+
+    robot.see(RGB, DEPTH)
+    assert not robot.labels
+    assert 'no detections have come yet' in objects().message
+    assert objects().level == Level.WARN
+    finder.take(detected(20))  # without a stamp: as old as its arrival
+    robot.see(RGB, DEPTH)
+    assert robot.labels[-1].prediction is not None
+    assert objects().message == '1 in the picture'
+    finder.take(detected())
+    robot.see(RGB, DEPTH)
+    assert robot.labels[-1].prediction is None
+    assert objects().message == 'no object in the picture'
+    said = len(robot.labels)
+    for _ in range(20):
+        robot.see(RGB, DEPTH)
+    assert robot.now > START + NS // 2
+    assert all(each.observation.stamp <= START + NS // 2 for each in robot.labels)
+    assert len(robot.labels) > said
+    assert 'older than the image' in objects().message
+    robot.watch.close(PATIENCE)
 
 
 def test_a_pair_is_labelled_from_both_and_says_when_it_was_seen(robot: Robot) -> None:
@@ -297,7 +369,7 @@ def test_a_failed_inference_is_told_and_the_next_image_is_labelled(
         raise RuntimeError('CUDA error: an illegal memory access was encountered')
 
     with monkeypatch.context() as broken:
-        broken.setattr(classifier, 'classify', fail)
+        broken.setattr(classifier, '_judge', fail)
         robot.see(RGB, DEPTH)
         until(lambda: bool(robot.failures))
     assert isinstance(robot.watch.fault, RuntimeError)

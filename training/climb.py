@@ -19,6 +19,7 @@ from mm_perception.models import SSHMVAEKL, Objective
 from training.checkpoint import Keeper, Position, load_checkpoint
 from training.distributed import ALONE, Ranks
 from training.interrupt import StoppedError
+from training.precision import in_bfloat16, multiplied_in_bfloat16
 from training.recipe import Optimisation
 from training.step import Batch, TrainingStep
 
@@ -175,9 +176,10 @@ def climb(
     each = list(batches(items.labels, optimisation, seed, epoch=0))
     steps, sizes = len(each), [len(rows) for rows in each[0]]
     total = optimisation.epochs * steps
-    step_up = TrainingStep(
-        run.ranks.shared(learner.objective, *sizes), optimizer, steps=total, ranks=run.ranks
-    )
+    objective = run.ranks.shared(learner.objective, *sizes)
+    if in_bfloat16(optimisation.precision, run.device):
+        objective = multiplied_in_bfloat16(objective, run.device)
+    step_up = TrainingStep(objective, optimizer, steps=total, ranks=run.ranks)
     history = [dict(losses) for losses in position.history]
     for number, losses in enumerate(history):
         run.epochs(Epoch(number + 1, losses))

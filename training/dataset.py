@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -32,6 +32,7 @@ from training.climb import UNLABELLED
 from training.distributed import ALONE, Ranks, local_size
 from training.durable import replacing
 from training.fit import TrainingData
+from training.joined import Joined
 from training.prefetch import START, read_ahead
 from training.reading import THUMBNAIL, Batch, Reading
 from training.views import View
@@ -63,7 +64,7 @@ class Rows:
         times: [N] int64, ns.
         features: [N, D] ≥ 0 by modality.
         thumbnails: [N, t, t, 3] uint8 by modality, of the networks' input.
-        views: [N, V, D] by modality: features of the same moments seen differently; empty for none.
+        views: As ``features``, of the same moments seen differently, any number of times.
 
     """
 
@@ -71,7 +72,7 @@ class Rows:
     times: Tensor
     features: dict[str, Tensor]
     thumbnails: dict[str, Tensor]
-    views: dict[str, Tensor] = field(default_factory=dict)
+    views: tuple[dict[str, Tensor], ...] = ()
 
     def __len__(self) -> int:
         """Count the observations."""
@@ -99,12 +100,19 @@ class Dataset:
         """Join all rows for `fit`; a label that is not among the classes counts as none."""
         index = {name: i for i, name in enumerate(classes)}
         numbers = [index.get(name or '', UNLABELLED) for names in self.labels for name in names]
-        features, views = self._join('features'), self._join('views')
-        return TrainingData(features, torch.tensor(numbers), tuple(classes), views)
+        features = self._joined([rows.features for rows in self.rows])
+        views = zip(*(rows.views for rows in self.rows), strict=True)
+        seen = tuple(self._joined(each) for each in views)
+        return TrainingData(features, torch.tensor(numbers), tuple(classes), seen)
+
+    @staticmethod
+    def _joined(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Joined]:
+        return {name: Joined([each[name] for each in parts]) for name in parts[0]}
 
     def thumbnails(self) -> dict[str, NDArray[np.uint8]]:
         """Join all rows' pictures."""
-        return {name: images.numpy() for name, images in self._join('thumbnails').items()}
+        names = self.rows[0].thumbnails
+        return {n: torch.cat([each.thumbnails[n] for each in self.rows]).numpy() for n in names}
 
     def places(self) -> list[tuple[str, float]]:
         """Name each row's recording, and its seconds from that recording's first row."""
@@ -113,10 +121,6 @@ class Dataset:
             for rows in self.rows
             for time in rows.times
         ]
-
-    def _join(self, part: str) -> dict[str, Tensor]:
-        parts: list[dict[str, Tensor]] = [getattr(rows, part) for rows in self.rows]
-        return {name: torch.cat([each[name] for each in parts]) for name in parts[0]}
 
 
 def load_dataset(
@@ -140,7 +144,7 @@ def load_dataset(
     seen = [View(source, n) for n in range(1, views + 1) for source in sources]
     found = extract([*sources, *seen])
     rows = tuple(
-        _with_views(each, found[number + len(sources) :: len(sources)])
+        replace(each, views=tuple(v.features for v in found[number + len(sources) :: len(sources)]))
         for number, each in enumerate(found[: len(sources)])
         if len(each)
     )
@@ -151,14 +155,6 @@ def load_dataset(
         tuple(label_of(each.recording, int(time)) for time in each.times) for each in rows
     )
     return Dataset(rows, labels)
-
-
-def _with_views(rows: Rows, views: Sequence[Rows]) -> Rows:
-    """Put what was computed of the views beside the rows that they are of."""
-    if not views:
-        return rows
-    names = rows.features
-    return replace(rows, views={n: torch.stack([v.features[n] for v in views], 1) for n in names})
 
 
 class Extractor:
@@ -231,7 +227,8 @@ class Extractor:
                     )
                 self.computed += len(rows)
                 _write(files[number], rows)
-                found[number] = rows
+                # As those that were there already: on disk, not in memory.
+                found[number] = _read(files[number], rows.recording) or rows
         self._gather(sources, files, missing, found)
         return [found[number] for number in range(len(sources))]
 

@@ -26,6 +26,7 @@ from mm_perception.engines import (
     build,
     candidates,
     measure,
+    one_by_one,
     processors,
 )
 from mm_perception.errors import ImageError, TrainingError
@@ -204,12 +205,7 @@ def _scores(bundle: Bundle, work: Workload, held_out: Labelled) -> Iterator[Engi
     allowed = candidates(EngineSettings(), quantized=True)
     for trial in measure(allowed, work):
         engine = build(Candidate(trial.engine, trial.precision), work)
-        one_by_one = [
-            engine({m: images[i : i + 1] for m, images in held_out.images.items()})
-            for i in range(len(held_out.truth))
-        ]
-        features = {m: torch.cat([each[m] for each in one_by_one]) for m in held_out.images}
-        found = _labels(bundle, features)
+        found = _labels(bundle, one_by_one(engine, held_out.images))
         reference = reference or found
         known = held_out.truth >= 0
         yield EngineScores(

@@ -48,6 +48,7 @@ from training.best_epoch import BestEpoch
 from training.climb import Items, Run, climb
 from training.durable import replacing
 from training.interrupt import StoppedError
+from training.precision import in_bfloat16
 from training.recipe import SMALL, FineTuning, Optimisation
 
 _INPUT = 'images'
@@ -247,22 +248,6 @@ def _kept(path: Path, identity: str) -> FineTuned | None:
     if about['run'] != identity:
         return None
     return FineTuned(path, sha256_of(path), about['accuracy'], reused=True)
-
-
-def in_bfloat16(precision: str, device: torch.device) -> bool:
-    """Whether layers compute in bfloat16: where that is asked for, or the machine is made for it.
-
-    A processor that is not computes it by way of float32, several times slower.
-    """
-    if precision != 'auto':
-        return precision == 'bfloat16'
-    if device.type == 'cuda':
-        return bool(torch.cuda.is_bf16_supported())
-    try:
-        flags = set(Path('/proc/cpuinfo').read_text(encoding='ascii', errors='replace').split())
-    except OSError:  # not Linux
-        return False
-    return not flags.isdisjoint({'avx512_bf16', 'amx_bf16'})
 
 
 def freeze(backbone: Backbone, share: float) -> None:

@@ -5,16 +5,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from mm_perception.bundle import Head
 from mm_perception.errors import TrainingError
+from mm_perception.scaling import Scaling
 from training.climb import UNLABELLED, Run, climb, learnable
+from training.joined import Features, pieces, size
 from training.recipe import Recipe
+
+_SHARE = 0.4
+"""Of a GPU's free memory; while the table is made it is there twice."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +31,14 @@ class TrainingData:
         features: [N, D] ≥ 0 by modality.
         labels: [N] long: the class, or ``UNLABELLED``.
         classes: The class names.
-        views: [N, V, D] by modality: features of the same items, seen differently; empty for none.
+        views: As ``features``, of the same items seen differently, any number of times.
 
     """
 
-    features: dict[str, Tensor]
+    features: Mapping[str, Features]
     labels: Tensor
     classes: tuple[str, ...]
-    views: dict[str, Tensor] = field(default_factory=dict)
+    views: tuple[Mapping[str, Features], ...] = ()
 
     @property
     def labelled(self) -> int:
@@ -43,14 +49,16 @@ class TrainingData:
         """Identify the data, to tell whether a checkpoint belongs to it."""
         digest = hashlib.sha256(repr(self.classes).encode())
         digest.update(self.labels.numpy().tobytes())
-        for part in (self.features, self.views):
+        for part in (self.features, *self.views):
             for name, values in sorted(part.items()):
                 digest.update(name.encode())
-                digest.update(values.numpy().tobytes())
+                for piece in pieces(values):
+                    digest.update(piece.contiguous().numpy().data)
         return digest.hexdigest()
 
 
-Draw = Callable[[Tensor], dict[str, Tensor]]
+Draw: TypeAlias = Callable[[Tensor], Mapping[str, Tensor]]
+"""Takes rows [B], and gives their scaled features [B, D] by modality."""
 
 
 def fit(data: TrainingData, recipe: Recipe, run: Run) -> Head:
@@ -75,10 +83,10 @@ def fit(data: TrainingData, recipe: Recipe, run: Run) -> Head:
     settings = recipe.model_settings(dimensions, len(data.classes))
     torch.manual_seed(recipe.seed)
     head = Head(settings)
-    head.scaling.fit(data.features, recipe.scaling)
+    head.scaling.fit({n: pieces(table) for n, table in data.features.items()}, recipe.scaling)
     head.to(run.device).train()
     identity = f'{data.fingerprint()} {recipe.model_dump_json()}'
-    still, drawn = _inputs(head, data, run.device)
+    still, drawn = drawn_rows(head.scaling, data, run.device)
     climb(
         learnable(head.model, drawn, data.labels, still),
         head.model,
@@ -91,23 +99,44 @@ def fit(data: TrainingData, recipe: Recipe, run: Run) -> Head:
     return head.cpu().eval().requires_grad_(False)
 
 
-def _inputs(head: Head, data: TrainingData, device: torch.device) -> tuple[Draw, Draw]:
-    """Give the rows' inputs as they are; and as drawn: themselves or a view, each as likely."""
-    scaled = head.scaling({name: values.to(device) for name, values in data.features.items()})
-    views = head.scaling({name: values.to(device) for name, values in data.views.items()})
+def drawn_rows(scaling: Scaling, data: TrainingData, device: torch.device) -> tuple[Draw, Draw]:
+    """Give rows as they are; and as drawn, themselves or a view, each as likely."""
+    seen = [scaled_rows(scaling, replace(data, features=f), device) for f in data.views]
+    still = scaled_rows(scaling, data, device)
 
-    def still(rows: Tensor) -> dict[str, Tensor]:
-        return {name: values[rows] for name, values in scaled.items()}
+    def draw(rows: Tensor) -> Mapping[str, Tensor]:
+        which = torch.randint(1 + len(seen), (len(rows), 1)).to(rows.device)
+        chosen = dict(still(rows))
+        for number, view in enumerate(seen, 1):
+            for name, values in view(rows).items():  # the same view of every modality
+                chosen[name] = torch.where(which == number, values, chosen[name])
+        return chosen
 
-    def drawn(rows: Tensor) -> dict[str, Tensor]:
-        count = next(iter(views.values())).shape[1]
-        which = torch.randint(count + 1, (len(rows), 1)).to(device)  # the same of all modalities
-        return {
-            name: torch.where(which > 0, views[name][rows, which[:, 0] - 1], values[rows])
-            for name, values in scaled.items()
-        }
+    return still, draw if seen else still
 
-    return still, drawn if views else still
+
+def scaled_rows(
+    scaling: Scaling, data: TrainingData, device: torch.device
+) -> Callable[[Tensor], Mapping[str, Tensor]]:
+    """Give what takes rows [B] and gives their scaled features [B, D] by modality, on a device."""
+    tables = _at_hand(data.features, device)
+
+    def draw(rows: Tensor) -> Mapping[str, Tensor]:
+        taken = {n: table[rows.to(table.device)].to(device) for n, table in tables.items()}
+        scaled: Mapping[str, Tensor] = scaling(taken)
+        return scaled
+
+    return draw
+
+
+def _at_hand(features: Mapping[str, Features], device: torch.device) -> Mapping[str, Features]:
+    """Put features on a GPU that has room for them; elsewhere each batch is taken from disk."""
+    if device.type != 'cuda':
+        return features
+    free, _ = torch.cuda.mem_get_info(device)
+    if sum(map(size, features.values())) > _SHARE * free:
+        return features
+    return {n: torch.cat([p.to(device) for p in pieces(v)]) for n, v in features.items()}
 
 
 def check_labels(data: TrainingData) -> None:

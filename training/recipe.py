@@ -26,6 +26,7 @@ from mm_perception.models import ModelSettings
 from mm_perception.pipeline import PipelineSettings
 from mm_perception.scaling import ScalingKind
 from training.config import config_folders
+from training.precision import Precision
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -49,6 +50,11 @@ class Optimisation(BaseModel):
     learning_rate: PositiveFloat = Field(1e-4, description="Adam's.")
     schedule: Literal['constant', 'cosine'] = Field(
         'constant', description='The learning rate over the epochs: the paper keeps it.'
+    )
+    precision: Precision = Field(
+        'float32',
+        description='What matrix products take in; all else is float32. auto: bfloat16 on a GPU '
+        'and on processors that multiply it.',
     )
 
 
@@ -79,7 +85,7 @@ class FineTuning(BaseModel):
         'and take the best epoch; unset: all epochs. It takes recordings of two classes that '
         'have several.',
     )
-    precision: Literal['auto', 'float32', 'bfloat16'] = Field(
+    precision: Precision = Field(
         'auto',
         description='What layers compute in; the weights are float32. auto: bfloat16 on a GPU '
         'and on processors that multiply it.',

@@ -23,6 +23,7 @@ from training.climb import UNLABELLED, Epoch
 from training.dataset import Dataset
 from training.evaluate import Scores
 from training.fit import TrainingData
+from training.joined import Features
 from training.report import Report, Samples
 from training.shared_space import shared_space
 from training.trust import Findings, auroc, share_over
@@ -162,7 +163,7 @@ def make_report(
     )
 
 
-def _rows(features: Mapping[str, Tensor], chosen: NDArray[np.bool_]) -> dict[str, Tensor]:
+def _rows(features: Mapping[str, Features], chosen: NDArray[np.bool_]) -> dict[str, Tensor]:
     return {name: values[torch.from_numpy(chosen)] for name, values in features.items()}
 
 

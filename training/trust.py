@@ -24,6 +24,7 @@ from mm_perception.trust import Trust, TrustSettings, modes_of
 from training.climb import UNLABELLED
 from training.dataset import Dataset
 from training.fit import TrainingData
+from training.joined import Features
 from training.recipe import Rates
 
 _CHUNK = 1024
@@ -197,7 +198,7 @@ def _crossed(known: Mapping[str, Tensor], labels: Tensor) -> dict[str, Tensor]:
 
 
 def posterior_means(
-    head: Head, features: Mapping[str, Tensor], device: torch.device
+    head: Head, features: Mapping[str, Features], device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Give the means of q(a|·), [N, A] on the device, and the most probable classes, [N]."""
     assert isinstance(head.model, SSHMVAEKL)  # the caller's promise  # noqa: S101
@@ -210,7 +211,9 @@ def posterior_means(
     return torch.cat(means), torch.cat(said)
 
 
-def _judge(head: Head, features: Mapping[str, Tensor], device: torch.device) -> tuple[Array, Array]:
+def _judge(
+    head: Head, features: Mapping[str, Features], device: torch.device
+) -> tuple[Array, Array]:
     """Give novelty and contradiction, [N]; the latter is empty of one modality."""
     found: tuple[list[Array], list[Array]] = ([np.empty(0)], [np.empty(0)])
     with torch.no_grad():
@@ -223,10 +226,10 @@ def _judge(head: Head, features: Mapping[str, Tensor], device: torch.device) -> 
     return np.concatenate(found[0]), np.concatenate(found[1])
 
 
-def _only(features: Mapping[str, Tensor], names: Sequence[str]) -> dict[str, Tensor]:
+def _only(features: Mapping[str, Features], names: Sequence[str]) -> dict[str, Features]:
     return {name: features[name] for name in names}
 
 
-def _chunks(features: Mapping[str, Tensor], device: torch.device) -> Iterator[dict[str, Tensor]]:
+def _chunks(features: Mapping[str, Features], device: torch.device) -> Iterator[dict[str, Tensor]]:
     for start in range(0, len(next(iter(features.values()))), _CHUNK):
         yield {n: values[start : start + _CHUNK].to(device) for n, values in features.items()}

@@ -16,7 +16,7 @@ from mm_perception.engines.candidates import (
     made_pictures,
     processors,
 )
-from mm_perception.engines.choosing import choose, measure, relative_error
+from mm_perception.engines.choosing import choose, measure, one_by_one, relative_error
 from mm_perception.engines.engine import Engine, Images, Precision, Wanted
 from mm_perception.engines.record import Trial
 from mm_perception.engines.torch_engine import TorchEngine
@@ -37,6 +37,7 @@ __all__ = [
     'choose',
     'made_pictures',
     'measure',
+    'one_by_one',
     'processors',
     'relative_error',
 ]

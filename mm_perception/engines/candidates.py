@@ -13,16 +13,22 @@ from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mm_perception.engines import openvino_engine
 from mm_perception.engines.engine import Engine, Images, Precision
 from mm_perception.engines.folding import folded
+from mm_perception.engines.graph_engine import GraphEngine
 from mm_perception.engines.openvino_engine import OpenVinoEngine
 from mm_perception.engines.torch_engine import TORCH_PRECISIONS, TorchEngine
 from mm_perception.errors import SettingsError
 from mm_perception.features import Backbone
 from mm_perception.observation import Modality
+
+EngineName = Literal['torch', 'openvino', 'cudagraph']
+
+CPU = torch.device('cpu')
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ class EngineSettings:
 
     """
 
-    engine: Literal['auto', 'torch', 'openvino'] = 'auto'
+    engine: Literal['auto', 'torch', 'openvino', 'cudagraph'] = 'auto'
     precision: Literal['auto', 'float32', 'bfloat16', 'int8'] = 'auto'
 
 
@@ -46,7 +52,7 @@ REFERENCE = EngineSettings('torch', 'float32')
 class Candidate(NamedTuple):
     """An engine, by name."""
 
-    engine: Literal['torch', 'openvino']
+    engine: EngineName
     precision: Precision
 
     def __str__(self) -> str:
@@ -59,7 +65,7 @@ class Workload:
     """What an engine has to compute.
 
     Attributes:
-        backbones: On the CPU.
+        backbones: Where they are to compute, all on one device.
         images: Some of each modality, to measure and to check with.
         quantized: The int8 network of each modality; empty where there are none.
 
@@ -76,35 +82,46 @@ class Workload:
         return {modality: smaller[id(each)] for modality, each in self.backbones.items()}
 
     @property
+    def device(self) -> torch.device:
+        """Where it is to be computed."""
+        return next(iter(self.backbones.values())).device
+
+    @property
     def size(self) -> int:
         """Side of the images, pixels."""
         return int(next(iter(self.images.values())).shape[1])
 
 
-def candidates(settings: EngineSettings, quantized: bool) -> list[Candidate]:
+def candidates(
+    settings: EngineSettings, quantized: bool, device: torch.device = CPU
+) -> list[Candidate]:
     """List the engines that are allowed and can be had here, the reference first.
 
     Args:
         settings: What is allowed.
         quantized: Whether the bundle holds int8 networks.
+        device: Where to compute.
 
     Raises:
         SettingsError: There is none, and why.
 
     """
+    other = {'cpu': 'cudagraph', 'cuda': 'openvino'}[device.type]
+    if settings.engine == other:
+        raise SettingsError(
+            f"engine: '{other}' is not for device {device.type}; use 'auto', or the other device"
+        )
     if settings.engine == 'openvino' and not openvino_engine.is_installed():
         raise SettingsError(
             "engine: 'openvino' was asked for, but it is not installed; "
             "pip install openvino, or use 'auto'"
         )
-    if settings.precision == 'int8' and not quantized:
+    if settings.precision == 'int8' and device.type == 'cpu' and not quantized:
         raise SettingsError(
             "precision: 'int8' was asked for, but the bundle holds no int8 networks; "
             "`train engines` makes them; or use 'auto'"
         )
-    found = [Candidate('torch', each) for each in TORCH_PRECISIONS]
-    if openvino_engine.is_installed():
-        found += [Candidate('openvino', each) for each in openvino_engine.precisions()]
+    found = _on_gpu() if device.type == 'cuda' else _on_cpu()
     allowed = [
         each
         for each in found
@@ -120,8 +137,21 @@ def candidates(settings: EngineSettings, quantized: bool) -> list[Candidate]:
     return allowed
 
 
+def _on_cpu() -> list[Candidate]:
+    found = [Candidate('torch', each) for each in TORCH_PRECISIONS]
+    if openvino_engine.is_installed():
+        found += [Candidate('openvino', each) for each in openvino_engine.precisions()]
+    return found
+
+
+def _on_gpu() -> list[Candidate]:
+    native = torch.cuda.is_bf16_supported(including_emulation=False)
+    precisions = TORCH_PRECISIONS if native else TORCH_PRECISIONS[:1]
+    return [Candidate(engine, each) for engine in ('torch', 'cudagraph') for each in precisions]
+
+
 def build(candidate: Candidate, work: Workload) -> Engine:
-    """Build an engine on the CPU.
+    """Build an engine where its work is.
 
     Raises:
         BundleError: A quantized network cannot be read.
@@ -129,6 +159,8 @@ def build(candidate: Candidate, work: Workload) -> Engine:
     """
     if candidate.engine == 'torch':
         return TorchEngine(work.folded, candidate.precision)
+    if candidate.engine == 'cudagraph':
+        return GraphEngine(work.folded, candidate.precision)
     quantized = work.quantized if candidate.precision == 'int8' else {}
     return OpenVinoEngine(
         work.folded,

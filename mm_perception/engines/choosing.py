@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mm_perception.engines.candidates import Candidate, EngineSettings, Workload, build, candidates
-from mm_perception.engines.engine import Engine, Precision
+from mm_perception.engines.engine import Engine, Images, Precision
 from mm_perception.engines.record import Machine, Record, Trial, fastest
 from mm_perception.engines.torch_engine import TorchEngine
 from mm_perception.errors import BundleError, SettingsError
@@ -44,10 +44,10 @@ def choose(
         BundleError: A quantized network cannot be read.
 
     """
-    allowed = candidates(settings, bool(work.quantized))
+    allowed = candidates(settings, bool(work.quantized), work.device)
     if len(allowed) == 1:
         return _checked(allowed[0], work)
-    record = Record(bundle, Machine.this(bundle, allowed))
+    record = Record(bundle, Machine.this(bundle, allowed, work.device))
     best = fastest(record.read())
     if best is None:
         said('measuring which engine is the fastest on this machine; it is done once')
@@ -63,7 +63,7 @@ def measure(
     allowed: Sequence[Candidate], work: Workload, said: Callable[[str], None] = lambda _: None
 ) -> list[Trial]:
     """Build, check and time one engine after the other, each for one image of each modality."""
-    expected = TorchEngine(work.backbones)(work.images)
+    expected = one_by_one(TorchEngine(work.backbones), work.images)
     trials: list[Trial] = []
     for candidate in allowed:
         best = fastest(trials)
@@ -74,6 +74,13 @@ def measure(
         except (BundleError, RuntimeError) as error:  # the others may do
             said(f'{candidate}: not to be had: {" ".join(str(error).split())}')
     return trials
+
+
+def one_by_one(engine: Engine, images: Images) -> dict[Modality, Tensor]:
+    """Compute features as a robot does that sees one object."""
+    count = len(next(iter(images.values())))
+    found = [engine({m: each[i : i + 1] for m, each in images.items()}) for i in range(count)]
+    return {modality: torch.cat([each[modality] for each in found]) for modality in images}
 
 
 def relative_error(features: Mapping[Modality, Tensor], of: Mapping[Modality, Tensor]) -> float:
@@ -88,12 +95,14 @@ def _try(
     candidate: Candidate, work: Workload, expected: Mapping[Modality, Tensor], limit: float
 ) -> Trial:
     engine = build(candidate, work)
-    error = relative_error(engine(work.images), expected)
+    error = relative_error(one_by_one(engine, work.images), expected)
     one = {modality: images[:1] for modality, images in work.images.items()}
     took: list[float] = []
     for _ in range(_WARM_UP + _ROUNDS):
         start = time.perf_counter()
         engine(one)
+        if work.device.type == 'cuda':
+            torch.cuda.synchronize(work.device)
         took.append(1e3 * (time.perf_counter() - start))
         if len(took) > _WARM_UP and took[-1] > limit:
             break
@@ -109,7 +118,8 @@ def _try(
 def _checked(candidate: Candidate, work: Workload) -> Engine:
     """Build an engine, and see that it still computes what the reference does."""
     engine = build(candidate, work)
-    error = relative_error(engine(work.images), TorchEngine(work.backbones)(work.images))
+    expected = one_by_one(TorchEngine(work.backbones), work.images)
+    error = relative_error(one_by_one(engine, work.images), expected)
     if error > _ALLOWED[candidate.precision]:
         raise SettingsError(
             f'engine {candidate}: its features differ from the reference by {error:.1%}; '

@@ -53,7 +53,7 @@ class Engine(ABC):
         took: dict[Modality, float] = {}
         for modality, batch in images.items():
             start = time.perf_counter()
-            values = self._compute(modality, batch, partial(wanted, modality))
+            values = self.compute(modality, batch, partial(wanted, modality))
             took[modality] = 1e3 * (time.perf_counter() - start)
             if values is not None:
                 features[modality] = values
@@ -61,7 +61,7 @@ class Engine(ABC):
         return {modality: values for modality, values in features.items() if wanted(modality)}
 
     @abstractmethod
-    def _compute(
+    def compute(
         self, modality: Modality, batch: NDArray[np.uint8], wanted: Callable[[], bool]
     ) -> Tensor | None:
         """Run a modality's network; None once nothing of it is wanted any more."""

@@ -23,7 +23,7 @@ def folded(backbone: Backbone, size: int) -> Backbone:
         return backbone
     pooling, linear = found
     height, width = _map_size(backbone, pooling, size)
-    matrix = _pooling_matrix(pooling, height, width)
+    matrix = _pooling_matrix(pooling, height, width).to(backbone.device)
     if height * width >= len(matrix):
         return backbone
     kept, pooling.output_size = pooling.output_size, (height, width)  # which leaves it as it is
@@ -74,7 +74,7 @@ def _map_size(backbone: Backbone, pooling: nn.Module, size: int) -> tuple[int, i
     hook = pooling.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
     try:
         with torch.inference_mode():
-            backbone(torch.zeros(1, size, size, 3, dtype=torch.uint8))
+            backbone(torch.zeros(1, size, size, 3, dtype=torch.uint8, device=backbone.device))
     finally:
         hook.remove()
     return int(seen[0][-2]), int(seen[0][-1])

@@ -81,9 +81,10 @@ class OpenVinoEngine(Engine):
                 built[key] = core.compile_model(model, 'CPU', hints).create_infer_request()
             self._requests[modality] = built[key]
 
-    def _compute(
+    def compute(
         self, modality: Modality, batch: NDArray[np.uint8], wanted: Callable[[], bool]
     ) -> Tensor | None:
+        """Infer; see `Engine`."""
         if not wanted():
             return None
         request = self._requests[modality]

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
 
+import torch
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mm_perception import plain_yaml
-from mm_perception.engines.candidates import Candidate, processors
+from mm_perception.engines.candidates import CPU, Candidate, EngineName, processors
 from mm_perception.engines.engine import Precision
 from mm_perception.features import sha256_of
 
@@ -28,7 +28,7 @@ class Trial(BaseModel):
     """What became of one engine here.
 
     Attributes:
-        engine: ``torch`` or ``openvino``.
+        engine: ``torch``, ``openvino`` or ``cudagraph``.
         precision: ``float32``, ``bfloat16`` or ``int8``.
         milliseconds: For one image of each modality; the median of several.
         error: Its features' relative error, ‖f − f_ref‖ / ‖f_ref‖.
@@ -38,7 +38,7 @@ class Trial(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra='forbid')
 
-    engine: Literal['torch', 'openvino']
+    engine: EngineName
     precision: Precision
     milliseconds: float
     error: float
@@ -63,16 +63,20 @@ class Machine(BaseModel):
     model_config = ConfigDict(frozen=True, extra='forbid')
 
     processor: str
+    gpu: str
     processors: int
     versions: dict[str, str]
     bundle: str
     engines: tuple[str, ...]
 
     @classmethod
-    def this(cls, bundle: Path, allowed: Sequence[Candidate]) -> Machine:
+    def this(
+        cls, bundle: Path, allowed: Sequence[Candidate], device: torch.device = CPU
+    ) -> Machine:
         """Describe this machine, with a bundle and the engines that may be used."""
         return cls(
             processor=processor_name(),
+            gpu=torch.cuda.get_device_name(device) if device.type == 'cuda' else '',
             processors=processors(),
             versions={name: _version(name) for name in ('torch', 'openvino')},
             bundle=sha256_of(bundle / 'manifest.yaml'),

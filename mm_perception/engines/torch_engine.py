@@ -20,22 +20,34 @@ TORCH_PRECISIONS = tuple(_TYPES)
 
 
 class TorchEngine(Engine):
-    """Runs the backbones themselves; in float32 it is the reference of all engines."""
+    """Runs the backbones themselves; in float32 it is the reference of all engines.
+
+    Attributes:
+        networks: What runs, by modality.
+
+    """
 
     def __init__(
         self, backbones: Mapping[Modality, Backbone], precision: Precision = 'float32'
     ) -> None:
-        """Take the backbones where they are; other precisions have copies of their own."""
+        """Take the backbones where they are; other precisions have copies of their own.
+
+        Args:
+            backbones: All on one device.
+            precision: One of ``TORCH_PRECISIONS``.
+
+        """
         self.name = f'torch {precision}'
         copies = {id(each): each for each in backbones.values()}
         if precision != 'float32':
             copies = {key: each.converted(_TYPES[precision]) for key, each in copies.items()}
-        self._networks = {modality: copies[id(each)] for modality, each in backbones.items()}
+        self.networks = {modality: copies[id(each)] for modality, each in backbones.items()}
 
-    def _compute(
+    def compute(
         self, modality: Modality, batch: NDArray[np.uint8], wanted: Callable[[], bool]
     ) -> Tensor | None:
-        network = self._networks[modality]
+        """Run the network, layer by layer while it is wanted; see `Engine`."""
+        network = self.networks[modality]
         with torch.inference_mode():
-            images = torch.from_numpy(batch).to(network.mean.device, non_blocking=True)
+            images = torch.from_numpy(batch).to(network.device, non_blocking=True)
             return network.forward_while(wanted, images)

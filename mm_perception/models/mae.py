@@ -17,10 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from mm_perception.models.autoencoder import Autoencoder
 from mm_perception.models.autoencoder_settings import AutoencoderSettings
+from mm_perception.models.networks import Linear
 from mm_perception.models.objective import Objective
 
 
@@ -36,7 +37,7 @@ class MAE(Autoencoder):
     def __init__(self, settings: AutoencoderSettings) -> None:
         super().__init__(settings)
         self.hidden = self.trunk(self.modalities)
-        self.z = nn.Linear(self.hidden.width, settings.z)
+        self.z = Linear(self.hidden.width, settings.z)
 
     def objective(self, inputs: Mapping[str, Tensor]) -> Objective:
         """Value −J on a batch of all modalities; the term is ``log_p_x``."""

@@ -49,6 +49,18 @@ class Layers:
     batch_norm: bool = True
 
 
+class Linear(nn.Linear):
+    """A linear layer that gives numbers of the kind it was given.
+
+    Under ``torch.autocast`` the product is computed in fewer bits; what follows it is sums over
+    items and dimensions, logarithms and variances, which those bits do not carry.
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map [..., D] to [..., k]."""
+        return super().forward(inputs).to(inputs.dtype)
+
+
 class BatchNorm(nn.BatchNorm1d):
     """Batch normalisation that takes a batch of one.
 
@@ -119,7 +131,7 @@ def br_layers(inputs: int, hidden: int, count: int, *, batch_norm: bool = True) 
     """DkBR-DkBR-…: ``count`` times linear, batch norm, ReLU. The norm's shift is the bias."""
     layers: list[nn.Module] = []
     for width in [inputs, *[hidden] * count][:count]:
-        layers.append(nn.Linear(width, hidden, bias=not batch_norm))
+        layers.append(Linear(width, hidden, bias=not batch_norm))
         layers += [BatchNorm(hidden), nn.ReLU()] if batch_norm else [nn.ReLU()]
     return layers
 
@@ -164,8 +176,8 @@ class GaussianNetwork(nn.Module):
     def __init__(self, trunk: Trunk, dimension: int) -> None:
         super().__init__()
         self.trunk = trunk
-        self.mean = nn.Linear(trunk.width, dimension)
-        self.variance = nn.Linear(trunk.width, dimension)
+        self.mean = Linear(trunk.width, dimension)
+        self.variance = Linear(trunk.width, dimension)
 
     def forward(self, **inputs: Tensor) -> Gaussian:
         """Give the distribution for named [B, D]."""
@@ -195,7 +207,7 @@ class CategoricalNetwork(nn.Module):
     def __init__(self, trunk: Trunk, dimension: int) -> None:
         super().__init__()
         self.trunk = trunk
-        self.logits = nn.Linear(trunk.width, dimension)
+        self.logits = Linear(trunk.width, dimension)
 
     def forward(self, **inputs: Tensor) -> Categorical:
         """Give the distribution for named [B, D]."""
@@ -208,7 +220,7 @@ class BernoulliNetwork(nn.Module):
     def __init__(self, trunk: Trunk, dimension: int) -> None:
         super().__init__()
         self.trunk = trunk
-        self.logits = nn.Linear(trunk.width, dimension)
+        self.logits = Linear(trunk.width, dimension)
 
     def forward(self, **inputs: Tensor) -> Independent[Bernoulli]:
         """Give the distribution for named [B, D]."""
@@ -221,7 +233,7 @@ class NonNegativeNetwork(nn.Module):
     def __init__(self, trunk: Trunk, dimension: int) -> None:
         super().__init__()
         self.trunk = trunk
-        self.mean = nn.Linear(trunk.width, dimension)
+        self.mean = Linear(trunk.width, dimension)
 
     def forward(self, **inputs: Tensor) -> SquaredError:
         """Give the error's centre for named [B, D]."""

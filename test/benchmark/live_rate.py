@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ from training.live.environment import live_environment, private_domain
 HERE = Path(__file__).parent
 OURS = (sys.executable, '-m', 'mm_perception.node', '--ros-args', '-p', 'autostart:=true')
 USUAL = (sys.executable, str(HERE / 'usual_node.py'))
+TOPICS = ('/mm_perception/prediction', '/usual_node/prediction')
 _PATIENCE = 300.0
-_SETTLE = 3.0  # seconds that are not counted: discovery, first frame periods
+SETTLE = 3.0  # seconds that are not counted: discovery, first frame periods
 NS = 1e9
 
 
@@ -64,21 +66,21 @@ def ours(bundle: Path, engine: str, precision: str) -> list[str]:
 def live_rate(command: Sequence[str], seconds: float, hertz: float = 30.0) -> Rate:
     """Run a node before a camera of 640 × 480 pixels."""
     environment = live_environment(private_domain())
-    with _process(command, environment) as node, _listener() as (heard, spin):
+    with process_of(command, environment) as node, listening(*TOPICS) as (heard, spin):
         assert node.stdout is not None
         told = next((line for line in node.stdout if 'active on' in line), '')
         assert told, 'the node did not become active'
         process = psutil.Process(node.pid)
         camera = [sys.executable, str(HERE / 'steady_camera.py'), str(hertz)]
-        with _process(camera, environment):
-            _until(spin, lambda: bool(heard))
-            _for(spin, _SETTLE)
+        with process_of(camera, environment):
+            until(spin, lambda: bool(heard))
+            spin_for(spin, SETTLE)
             heard.clear()
             before, start = sum(process.cpu_times()[:2]), time.monotonic()
-            _for(spin, seconds)
+            spin_for(spin, seconds)
             spent, took = sum(process.cpu_times()[:2]) - before, time.monotonic() - start
             memory = process.memory_info().rss / 2**20
-    by_stage = {stage: [each[stage] for each in heard] for stage in heard[0]}
+    by_stage = {name: [each[name] for each in heard] for name in heard[0] if name != 'camera'}
     stages = {stage: percentiles(values) for stage, values in by_stage.items()}
     return Rate(len(heard) / took, stages.pop('age'), 1e3 * spent / len(heard), memory, stages)
 
@@ -129,9 +131,10 @@ def table(backbone: str, rates: Mapping[str, Rate]) -> None:
 
 
 @contextmanager
-def _process(
+def process_of(
     command: Sequence[str], environment: dict[str, str]
 ) -> Iterator[subprocess.Popen[str]]:
+    """Run a command meanwhile."""
     process = subprocess.Popen(
         command,
         env=environment,
@@ -147,22 +150,22 @@ def _process(
 
 
 @contextmanager
-def _listener() -> Iterator[tuple[list[dict[str, float]], Any]]:
-    """Take each label's age and what its stages took, in ms."""
+def listening(*topics: str) -> Iterator[tuple[list[dict[str, float]], Any]]:
+    """Take each label's age and what its stages took, in ms, and which topic it came by."""
     context = Context()
     rclpy.init(context=context, domain_id=private_domain())
     node = rclpy.create_node('listener', context=context)
     heard: list[dict[str, float]] = []
 
-    def hear(message: Any) -> None:
+    def hear(message: Any, camera: int) -> None:
         now = time.time_ns()
         values = {pair.key: pair.value for pair in message.status[0].values}
         stamps = [int(values[k]) for k in ('rgb_stamp', 'depth_stamp') if k in values]
         told = {k.removesuffix('_ms'): float(values[k]) for k in values if k.endswith('_ms')}
-        heard.append({'age': 1e3 * (now - min(stamps)) / NS, **told})
+        heard.append({'camera': camera, 'age': 1e3 * (now - min(stamps)) / NS, **told})
 
-    for topic in ('/mm_perception/prediction', '/usual_node/prediction'):
-        node.create_subscription(DiagnosticArray, topic, hear, 10)
+    for camera, topic in enumerate(topics):
+        node.create_subscription(DiagnosticArray, topic, partial(hear, camera=camera), 10)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     try:
@@ -173,13 +176,15 @@ def _listener() -> Iterator[tuple[list[dict[str, float]], Any]]:
         context.try_shutdown()
 
 
-def _for(spin: Any, seconds: float) -> None:
+def spin_for(spin: Any, seconds: float) -> None:
+    """Hear what is said for so many seconds."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         spin(timeout_sec=left)
 
 
-def _until(spin: Any, true: Any) -> None:
+def until(spin: Any, true: Any) -> None:
+    """Hear what is said until something is true."""
     end = time.monotonic() + _PATIENCE
     while not true():
         assert time.monotonic() < end, 'no label came'

@@ -3,7 +3,8 @@
 """A camera that costs little: ready-made messages, 640 × 480, rgb8 and 16UC1.
 
 ``steady_camera.py RATE`` publishes so many pairs a second on /rgb/image and /depth/image until it
-is ended.
+is ended; ``steady_camera.py RATE /front /left`` does so for several cameras, which take their
+pictures one after the other.
 """
 
 from __future__ import annotations
@@ -47,18 +48,23 @@ def pictures() -> list[tuple[Any, Any]]:
 
 def main() -> None:
     """Publish at the rate on the command line."""
-    period = 1 / float(sys.argv[1])
+    namespaces = sys.argv[2:] or ['']
+    period = 1 / float(sys.argv[1]) / len(namespaces)
     ready = pictures()
     rclpy.init()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     node = rclpy.create_node('steady_camera')
     qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-    publishers = [node.create_publisher(Image, f'/{name}/image', qos) for name in ('rgb', 'depth')]
+    cameras = [
+        [node.create_publisher(Image, f'{space}/{eye}/image', qos) for eye in ('rgb', 'depth')]
+        for space in namespaces
+    ]
     start = time.monotonic()
     for number in count():
         time.sleep(max(0.0, start + number * period - time.monotonic()))
         stamp = time_of(time.time_ns())
-        for publisher, message in zip(publishers, ready[number % _PICTURES], strict=True):
+        turn, camera = divmod(number, len(cameras))
+        for publisher, message in zip(cameras[camera], ready[turn % _PICTURES], strict=True):
             message.header.stamp = stamp
             publisher.publish(message)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a frame costs on its way from a recording to features, and whether memory stays flat.
+"""What a frame costs on its way from a recording to a model, and whether memory stays flat.
 
 ``make bench`` prints the tables; alone they are ``pytest -s test/benchmark/test_extraction.py``.
 A device beside the processors is stood in for by one that sleeps, as a GPU leaves them alone; the
@@ -28,13 +28,17 @@ import torch
 from recorder import PERIOD, START, image, record
 from rich.console import Console
 from rich.table import Table
+from safetensors.torch import load_file, save_file
 
 from mm_perception.engines.candidates import processors
 from mm_perception.features import BackboneSettings
 from mm_perception.observation import Modality
 from mm_perception.pipeline import Pipeline, PipelineSettings
-from training.dataset import Extractor, Source
+from training.climb import Progress, Run
+from training.dataset import Dataset, Extractor, Rows, Source
+from training.fit import fit
 from training.reading import Reading
+from training.recipe import Optimisation, Recipe
 from training.recordings.bags import find_recordings
 from training.recordings.sources import BagSource
 
@@ -43,6 +47,10 @@ FRAMES = 40  # in a recording, VGA
 BUSY = 3.5  # milliseconds a frame of the device that sleeps
 DEVICES = {'cpu': 1, 'beside': 2}  # and how many times the recordings are read for it
 ROUNDS = 3
+SMALL_FIT = Recipe(
+    model={'name': 'ss_hmvae_kl', 'widths': {'hidden': 32, 'a': 16, 'z': 16}},
+    optimisation=Optimisation(epochs=1),
+)
 RGB, DEPTH = '/camera/rgb/image_raw', '/camera/depth_registered/image_raw'
 
 
@@ -187,3 +195,47 @@ def test_memory_stays_flat_and_cost_linear(tmp_path: Path, console: Console) -> 
         grown = peaks[16, readers] - peaks[4, readers]
         # Twelve times the first recording's images would be 740 MB.
         assert grown < 2 * 12 * FRAMES * size + 100e6, os.linesep.join(map(str, peaks.items()))
+
+
+def anonymous() -> int:
+    """Count the bytes of memory that no file stands behind, and the kernel cannot drop."""
+    lines = Path('/proc/self/smaps_rollup').read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith('Anonymous:'))
+
+
+def test_fit_leaves_the_features_on_disk(tmp_path: Path, console: Console) -> None:
+    table = Table(title='A fit of VGG16 features, 250 rows a recording', title_justify='left')
+    for head in ('recordings', 'rows MB', 'memory MB', 'ms a step'):
+        table.add_column(head, justify='right')
+    sizes = {str(m): 4096 for m in Modality}
+    grown: dict[int, int] = {}
+    for recordings in (4, 16, 64):
+        rows = [mapped(tmp_path / f'{number}', sizes, number) for number in range(recordings)]
+        dataset = Dataset(tuple(rows), tuple((str(n % 2),) * 250 for n in range(recordings)))
+        data, steps = dataset.training_data(('0', '1')), [0]
+        peak = before = anonymous()
+
+        def watch(_: Progress) -> None:
+            nonlocal peak
+            steps[0] += 1  # noqa: B023 - called in this round only
+            peak = max(peak, anonymous())
+
+        took = seconds(lambda: fit(data, SMALL_FIT, Run(torch.device('cpu'), report=watch)))  # noqa: B023 - likewise
+        grown[recordings] = peak - before
+        held = recordings * 250 * 4 * sum(sizes.values())
+        table.add_row(
+            str(recordings),
+            f'{held / 1e6:.0f}',
+            f'{grown[recordings] / 1e6:.0f}',
+            f'{1e3 * took / steps[0]:.0f}',
+        )
+    console.print(table)
+    assert grown[64] - grown[4] < 0.1 * held
+
+
+def mapped(file: Path, sizes: dict[str, int], seed: int) -> Rows:
+    """Give rows as the extractor does, from the file where it has put them."""
+    torch.manual_seed(seed)
+    if not file.is_file():
+        save_file({name: torch.rand(250, size) for name, size in sizes.items()}, file)
+    return Rows(file.name, torch.arange(250), load_file(file), {})

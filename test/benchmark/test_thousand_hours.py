@@ -114,13 +114,6 @@ def test_a_thousand_hours(tmp_path: Path, console: Console) -> None:
         hours(ROWS / BATCH * took),
         hours(ROWS / BATCH * counted / GPU),
     )
-    features = 4 * sum(modalities.values())
-    table.add_row(
-        'memory of the fit',
-        f'{row + 2 * features:,} bytes',
-        f'{ROWS * (row + 2 * features) / 1e12:.2f} TB',
-        '',
-    )
     began = time.monotonic()
     save_checkpoint(tmp_path / 'state', Position('run'), model, optimizer)
     table.add_row(

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from bundles import make_bundle
 
 from mm_perception.engines import (
@@ -94,6 +95,17 @@ def test_engine_whose_features_are_wrong_is_never_taken(
     assert engine.name.endswith('float32')
     with pytest.raises(SettingsError, match='torch bfloat16: its features differ'):
         choose(EngineSettings('torch', 'bfloat16'), work, bundle, lambda _: None)
+
+
+def test_each_device_has_engines_of_its_own() -> None:
+    there = candidates(EngineSettings(), quantized=True, device=torch.device('cuda'))
+    assert str(there[0]) == 'torch float32'  # the reference
+    assert {each.engine for each in there} == {'torch', 'cudagraph'}
+    assert 'cudagraph' not in {each.engine for each in candidates(EngineSettings(), quantized=True)}
+    with pytest.raises(SettingsError, match=r"'cudagraph' is not for device cpu; use 'auto'"):
+        candidates(EngineSettings('cudagraph'), quantized=False)
+    with pytest.raises(SettingsError, match=r"'openvino' is not for device cuda; use 'auto'"):
+        candidates(EngineSettings('openvino'), quantized=False, device=torch.device('cuda'))
 
 
 def test_what_cannot_be_had_is_refused_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from mm_perception.engines import (
     build,
     candidates,
     made_pictures,
+    one_by_one,
     relative_error,
 )
 from mm_perception.features import Backbone, BackboneSettings, load_backbone
@@ -27,12 +28,19 @@ from mm_perception.observation import Modality
 
 RGB, DEPTH = Modality.RGB, Modality.DEPTH
 SIZE = 64
-HERE = [c for c in candidates(EngineSettings(), quantized=False) if c.precision != 'int8']
+DEVICES = [torch.device(d) for d in ('cpu', 'cuda') if d == 'cpu' or torch.cuda.is_available()]
+HERE = [
+    (candidate, device)
+    for device in DEVICES
+    for candidate in candidates(EngineSettings(), quantized=False, device=device)
+    if candidate.precision != 'int8'
+]
+SQUEEZENET = BackboneSettings(name='squeezenet1_0', weights='random')
 
 
 @pytest.fixture(scope='module')
-def backbone() -> Backbone:
-    return load_backbone(BackboneSettings(name='squeezenet1_0', weights='random'))
+def backbone(device: torch.device) -> Backbone:
+    return load_backbone(SQUEEZENET).to(device)
 
 
 @pytest.fixture(scope='module')
@@ -40,10 +48,20 @@ def images() -> Images:
     return made_pictures(Modality, SIZE)
 
 
-@pytest.fixture(scope='module', params=HERE, ids=str)
-def candidate(request: pytest.FixtureRequest) -> Candidate:
-    chosen: Candidate = request.param
+@pytest.fixture(scope='module', params=HERE, ids=lambda place: f'{place[0]} on {place[1]}')
+def place(request: pytest.FixtureRequest) -> tuple[Candidate, torch.device]:
+    chosen: tuple[Candidate, torch.device] = request.param
     return chosen
+
+
+@pytest.fixture(scope='module')
+def candidate(place: tuple[Candidate, torch.device]) -> Candidate:
+    return place[0]
+
+
+@pytest.fixture(scope='module')
+def device(place: tuple[Candidate, torch.device]) -> torch.device:
+    return place[1]
 
 
 def test_features_are_those_of_the_reference_within_the_precision(
@@ -51,9 +69,11 @@ def test_features_are_those_of_the_reference_within_the_precision(
 ) -> None:
     work = Workload({RGB: backbone, DEPTH: backbone}, images, {})
     expected = TorchEngine(work.backbones)(images)
-    found = build(candidate, work)(images)
+    engine = build(candidate, work)
+    found = engine(images)
     allowed = {'float32': 1e-4, 'bfloat16': 0.02}[candidate.precision]
     assert relative_error(found, expected) < allowed
+    assert relative_error(one_by_one(engine, images), expected) < allowed
     for modality, values in found.items():
         assert values.shape == expected[modality].shape
         assert values.dtype == torch.float32
@@ -104,9 +124,11 @@ def test_modality_that_is_lost_on_the_way_is_left_out(
     assert set(engine(images, wanted)) == {RGB}
 
 
-def test_backbones_of_their_own_are_not_mixed_up(candidate: Candidate, images: Images) -> None:
+def test_backbones_of_their_own_are_not_mixed_up(
+    candidate: Candidate, device: torch.device, images: Images
+) -> None:
     own = {
-        modality: load_backbone(BackboneSettings(name='squeezenet1_0', weights='random', seed=seed))
+        modality: load_backbone(SQUEEZENET.model_copy(update={'seed': seed})).to(device)
         for seed, modality in enumerate(Modality)
     }
     same = {RGB: images[RGB], DEPTH: images[RGB]}
@@ -115,7 +137,7 @@ def test_backbones_of_their_own_are_not_mixed_up(candidate: Candidate, images: I
     assert relative_error(found, TorchEngine(own)(same)) < 0.02
 
 
-@pytest.mark.skipif('openvino' not in {c.engine for c in HERE}, reason='OpenVINO not installed')
+@pytest.mark.skipif('openvino' not in {c.engine for c, _ in HERE}, reason='OpenVINO not installed')
 def test_openvino_reports_its_use_to_nobody() -> None:
     program = (
         'import sys; from mm_perception.engines.openvino_engine import precisions; precisions(); '
@@ -126,7 +148,8 @@ def test_openvino_reports_its_use_to_nobody() -> None:
     assert done.stdout.decode().strip() == '[]'
 
 
-def test_reference_is_the_same_bits_each_time(backbone: Backbone) -> None:
+def test_reference_is_the_same_bits_each_time() -> None:
+    backbone = load_backbone(SQUEEZENET)
     noise = np.random.default_rng(0).integers(0, 256, (2, SIZE, SIZE, 3), dtype=np.uint8)
     engine = TorchEngine({RGB: backbone})
     assert torch.equal(engine({RGB: noise})[RGB], engine({RGB: noise})[RGB])

@@ -236,7 +236,7 @@ class Hands:
         self._set = ours.create_client(SetParametersAtomically, f'{name}/set_parameters_atomically')
 
     def state(self) -> str:
-        label: str = _ask(self._state, GetState.Request()).current_state.label
+        label: str = ask(self._state, GetState.Request()).current_state.label
         return label
 
     def transit(self, name: str) -> bool:
@@ -244,8 +244,8 @@ class Hands:
         before = self.state()
         request = ChangeState.Request()
         request.transition.id = TRANSITIONS[name]
-        # An answer that is lost, see _ask: then the state tells whether the transition was made.
-        answer = _ask(self._change, request, lambda: self.state() != before)
+        # An answer that is lost, see ask: then the state tells whether the transition was made.
+        answer = ask(self._change, request, lambda: self.state() != before)
         return answer is None or bool(answer.success)
 
     def bring_to(self, state: str) -> None:
@@ -262,11 +262,11 @@ class Hands:
         request.parameters = [
             Parameter(name, value=value).to_parameter_msg() for name, value in values.items()
         ]
-        result = _ask(self._set, request).result
+        result = ask(self._set, request).result
         return bool(result.successful), str(result.reason)
 
 
-def _ask(client: Any, request: Any, done: Callable[[], bool] = lambda: False) -> Any:
+def ask(client: Any, request: Any, done: Callable[[], bool] = lambda: False) -> Any:
     """Call a service; None when no answer came but ``done`` says that it was done.
 
     A server answers before it has discovered the client's ear, and that answer is lost: DDS

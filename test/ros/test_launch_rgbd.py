@@ -81,6 +81,24 @@ def test_launch_starts_an_active_node_on_the_cameras_topics_and_ends_with_ctrl_c
     assert 'there is no such parameter' not in text
 
 
+def test_launch_starts_one_process_for_several_cameras(
+    prefix: Path, bundle: Path, everything_outside: Outside
+) -> None:
+    words = ('camera:=kinect_ros2', 'cameras:=front,left', 'namespace:=/fleet')
+    process, log = launch(prefix, *words, f'model:={bundle}')
+    try:
+        until(lambda: log.read_text().count('active on') == 2 or process.poll() is not None, 'both')
+        for name in ('front', 'left'):
+            assert f'fleet.{name}.mm_perception]: active on' in log.read_text()
+            topic = f'/fleet/{name}/kinect/depth/image_raw'
+            until(lambda: everything_outside.node.count_subscribers(topic), topic)  # noqa: B023 - waited for here
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        process.wait(PATIENCE)
+    assert 'process has finished cleanly' in log.read_text()
+
+
 def test_launch_refuses_a_wrong_argument_in_one_line(prefix: Path) -> None:
     process, log = launch(prefix, 'camera:=kinect3')
     process.wait(PATIENCE)

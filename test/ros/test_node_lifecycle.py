@@ -316,7 +316,7 @@ def test_a_transition_that_fails_is_logged_under_its_own_name(
         assert getattr(inside, f'trigger_{one}')() == Return.SUCCESS
     told: list[str] = []
     with monkeypatch.context() as broken:
-        broken.setattr('mm_perception.node.Classifier', fail)
+        broken.setattr('mm_perception.pool.Classifier', fail)
         broken.setattr(inside, '_configured', fail)
         broken.setattr(inside, '_forget', fail)
         broken.setattr(inside, 'refuse', told.append)
@@ -344,14 +344,14 @@ def test_a_hung_inference_is_left_alone_and_nothing_is_activated_beside_it(
 ) -> None:
     monkeypatch.setattr('mm_perception.node._PATIENCE', 0.1)
     assert inside.trigger_configure() == inside.trigger_activate() == Return.SUCCESS
-    hung = inside._configured()
+    hung = inside._configured().classifier
     begun, free, closed = threading.Event(), threading.Event(), threading.Event()
 
     def hang(*_: object) -> None:
         begun.set()
         assert free.wait(PATIENCE)
 
-    monkeypatch.setattr(hung, 'classify', hang)  # no device can be made to hang at will
+    monkeypatch.setattr(hung, '_judge', hang)  # no device can be made to hang at will
     monkeypatch.setattr(hung, 'close', closed.set)
     camera = Camera(inside._on_image)
     try:

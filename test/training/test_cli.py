@@ -321,7 +321,7 @@ def test_annotate_labels_a_recording_and_refuses_what_it_cannot_read(
 
 def test_ctrl_c_leaves_a_checkpoint_that_resume_takes_up(bags: Path, tmp_path: Path) -> None:
     environment = {**os.environ, 'XDG_CACHE_HOME': str(tmp_path / 'cache'), 'OMP_NUM_THREADS': '1'}
-    epochs = ['--set', 'optimisation.epochs=300']
+    epochs = ['--set', 'optimisation.epochs=100']
     base = [sys.executable, '-m', 'training', 'fit', str(bags), '--holdout', '0.5', *SMALL, *epochs]
 
     def finish(*words: str) -> None:

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 import torch
 from fits import CPU, data, recipe
-from torch import Tensor
+from hypothesis import given as any_of
+from hypothesis import strategies as st
 
+from mm_perception.bundle import Head
 from mm_perception.errors import SettingsError
 from mm_perception.observation import Frame, Modality, Observation
 from training.climb import Run
 from training.dataset import Rows, Source, load_dataset
-from training.fit import TrainingData, fit
+from training.fit import drawn_rows, fit
 from training.recipe import read_recipe
 from training.views import View
 
@@ -86,29 +88,24 @@ def test_dataset_has_each_rows_views_beside_it() -> None:
     dataset = load_dataset(sources, lambda name, _: name, mean_colour, views=3)
     plain = load_dataset(sources, lambda name, _: name, mean_colour)
     given, without = (each.training_data(('apple_1', 'ball_1')) for each in (dataset, plain))
-    assert torch.equal(given.features['rgb'], without.features['rgb'])
+    assert torch.equal(given.features['rgb'][:], without.features['rgb'][:])
     assert given.labels.tolist() == without.labels.tolist()
-    assert without.views == {}
-    assert given.views['depth'].shape == (12, 3, 1)
+    assert without.views == ()
+    assert [view['depth'].shape for view in given.views] == [(12, 1)] * 3
     (third,) = mean_colour([View(Crops('ball_1'), 3)])
-    assert torch.equal(given.views['rgb'][6:, 2], third.features['rgb'])
-
-
-def with_views(given: TrainingData, views: dict[str, Tensor]) -> TrainingData:
-    return replace(given, views=views)
+    assert torch.equal(given.views[2]['rgb'][6:], third.features['rgb'])
 
 
 def test_fit_learns_from_the_views() -> None:
     """Pictures that all look alike, of which only the views tell the classes apart."""
     given = data(count=60, labelled=30)
     alike = {name: values.mean(0).expand_as(values) for name, values in given.features.items()}
-    views = {name: values[:, None].repeat(1, 4, 1) for name, values in given.features.items()}
-    blind = replace(given, features=alike, views=views)
+    blind = replace(given, features=alike, views=(given.features,) * 4)
     head = fit(blind, recipe(epochs=25, learning_rate=1e-2), Run(CPU))
     truth = torch.arange(60) % 3
     right = head(given.features).probabilities.argmax(1) == truth
     assert right.float().mean() > 0.9
-    other = fit(replace(blind, views={}), recipe(epochs=2), Run(CPU))
+    other = fit(replace(blind, views=()), recipe(epochs=2), Run(CPU))
     assert (other(given.features).probabilities.argmax(1) == truth).float().mean() < 0.9
 
 
@@ -116,3 +113,19 @@ def test_views_of_whole_pictures_are_refused() -> None:
     with pytest.raises(SettingsError, match=r'views and pipeline\.region: .*region\.kind=full'):
         read_recipe(None, ['views=2'])
     assert read_recipe(None, ['views=2', 'pipeline.region.kind=full']).views == 2
+
+
+@any_of(st.integers(0, 2**32), st.integers(1, 4))
+def test_what_is_drawn_is_the_crop_or_one_view_of_it_in_every_modality(seed: int, V: int) -> None:
+    given = data(count=9, labelled=3)
+    views = tuple({n: f + v for n, f in given.features.items()} for v in range(1, V + 1))
+    head = Head(recipe().model_settings({'rgb': 20, 'depth': 12}, 3))  # which scales by 1
+    still, draw = drawn_rows(head.scaling, replace(given, views=views), CPU)
+    rows = torch.arange(9).repeat(3)
+    torch.manual_seed(seed)
+    plain, drawn = still(rows), draw(rows)
+    moved = {n: (drawn[n] - plain[n]).round(decimals=4) for n in plain}
+    which = moved['rgb'][:, :1]
+    assert set(which.flatten().tolist()) <= set(range(V + 1))
+    assert all((part == which).all() for part in moved.values())
+    assert len(set(which.flatten().tolist())) > 1

@@ -79,7 +79,7 @@ class Result(BaseModel):
         default_factory=_now, description='When measured, UTC.'
     )
     commit: Line = Field(description="The code's; + where it had changes, empty outside git.")
-    machine: Line = Field(description='What computed: CPU and threads, or GPU.')
+    machine: Line = Field(description='What computed: CPU and threads, or GPU; bfloat16 products.')
     device: Name = Field(description='cpu or cuda.')
     seconds: Seconds = Field(description='Of the training by the clock; after a stop, since then.')
     data: Name = Field(description='hmMNIST, nmMNIST(pi/4, 0.5), Washington RGB-D, …')

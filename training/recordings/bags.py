@@ -129,7 +129,7 @@ class Recording:
             cameras = self._cameras(storage)
             modes: Counter[str] = Counter()
             frames = self._frames(storage, chosen, cameras)
-            for received, observation in _replay(frames, pairing):
+            for received, observation in _without_halves(_replay(frames, pairing)):
                 if modes.total() % every == 0:
                     yield received, observation
                 modes[observation.mode] += 1
@@ -318,6 +318,23 @@ def _replay(
             if observation is not None:
                 newest = max(received[frame] for frame in observation.frames.values())
                 yield newest, observation
+
+
+def _without_halves(
+    replayed: Iterable[tuple[int, Observation]],
+) -> Iterator[tuple[int, Observation]]:
+    """Leave out a single that the next observation has, too, with its partner.
+
+    After a gap the robot labels the first frame at once, without knowing that the other sensor is
+    back as well. In a bag of moments with gaps in between that would be every moment, seen twice.
+    """
+    held: tuple[int, Observation] | None = None
+    for each in replayed:
+        if held is not None and not set(held[1].frames.values()) < set(each[1].frames.values()):
+            yield held
+        held = each
+    if held is not None:
+        yield held
 
 
 def _due(pairing: Pairing, before: int, now: int) -> list[int]:

@@ -19,12 +19,15 @@ from fuzz.reading import Provider
 
 from mm_perception.errors import ImageError
 from mm_perception.health import NS, HealthSettings, SensorHealth
-from mm_perception.observation import Frame, Modality, Observation, Prediction
+from mm_perception.observation import Frame, Modality, Prediction
 from mm_perception.pairing import PairingSettings
 from mm_perception.watch import Labelled, Watch
+from mm_perception.worker import PromptWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
+
+    from mm_perception.request import Answer, Request
 
 MS = 1_000_000
 SLOP = 0.05
@@ -45,34 +48,22 @@ class Witness(SensorHealth):
     refused: WeakSet[Frame]
 
 
-class AtOnce:
-    """Does the worker's work when it is given."""
-
-    busy_for, replaced = None, 0
-
-    def __init__(self, work: Callable[[Any], None]) -> None:
-        self.submit = work
-
-
 class Play:
     """A watch, its clock, and what it must never say."""
 
     def __init__(self) -> None:
         self.now = 1000 * NS
         self.said: WeakKeyDictionary[Frame, list[str]] = WeakKeyDictionary()
-        classifier: Any = SimpleNamespace(
-            modalities=tuple(Modality), classify=self._classify, settings=None
-        )
+        classifier: Any = SimpleNamespace(modalities=tuple(Modality))
         self.watch = Watch(
             classifier,
             HealthSettings(),
             PairingSettings(SLOP),
+            worker=PromptWorker(self._answer),
             clock=lambda: self.now,
             said=self._judge,
             failed=self._fail,
         )
-        self.watch._worker.close(1)
-        self.watch._worker = AtOnce(self.watch._label)  # type: ignore[assignment]
         for sensor in self.watch._sensors.values():
             sensor.__class__ = Witness
             sensor.refused = WeakSet()
@@ -85,11 +76,12 @@ class Play:
                 raise  # what is not the message's fault, a broken promise among it
         assert len(self.watch._arrivals) <= HELD
 
-    def _classify(
-        self, observation: Observation, trusted: Callable[[Modality], bool]
-    ) -> Prediction:
-        assert all(trusted(modality) for modality in observation.frames), 'of a lost sensor'
-        return Prediction(observation.stamp, observation.mode, 'mug', {'mug': 1.0})
+    def _answer(self, requests: Sequence[Request]) -> list[Answer | Exception]:
+        (request,) = requests
+        observation = request.fresh()
+        assert observation is not None, 'stale since it came'
+        assert all(request.trusted(modality) for modality in observation.frames), 'of a lost sensor'
+        return [[Prediction(observation.stamp, observation.mode, 'mug', {'mug': 1.0})]]
 
     def _judge(self, labelled: Labelled) -> None:
         frames = labelled.observation.frames

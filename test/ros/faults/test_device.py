@@ -90,7 +90,7 @@ class Within:
             network.to = gone
 
     def _classifier(self) -> Any:
-        return self.node._configured()
+        return self.node._configured().classifier
 
     def _networks(self) -> list[Any]:
         return list({id(n): n for n in self._classifier().pipeline.backbones.values()}.values())
@@ -104,7 +104,7 @@ def own(tmp_path: Path, bundle: Path) -> Path:
 
 @pytest.fixture
 def within(outside: Outside, own: Path) -> Iterator[Within]:
-    # As on a GPU, on which there is no choice of engines.
+    # Networks that can be broken from here; another engine has its own.
     plain = ['-p', 'engine:=torch', '-p', 'precision:=float32']
     arguments = ['--ros-args', '-r', '__ns:=/within', '-p', f'model:={own}', *plain]
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)

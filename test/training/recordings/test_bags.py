@@ -108,6 +108,20 @@ def test_single_of_a_lost_sensor_goes_out_as_on_the_robot(tmp_path: Path) -> Non
     assert single.frames[RGB].stamp >= last_depth
 
 
+@pytest.mark.parametrize('first', [RGB_TOPIC, DEPTH_TOPIC])
+def test_moments_with_gaps_in_between_are_pairs_each_seen_once(tmp_path: Path, first: str) -> None:
+    moments = (0, 10, 20, 25, 400, 401, 9000)  # periods
+    said = []
+    for index, moment in enumerate(moments):
+        pair = rgbd(index + 1, start=START + (moment - index) * PERIOD)[-2:]
+        said += pair if first == RGB_TOPIC else pair[::-1]
+    if first == DEPTH_TOPIC:
+        for one in said:
+            one.time += 10_000_000 if one.topic == RGB_TOPIC else 0
+    received = list(only(record(tmp_path / 'odd', said)).received_observations())
+    assert [observation.mode for _, observation in received] == ['rgbd'] * len(moments)
+
+
 def test_received_time_is_the_newest_frames(tmp_path: Path) -> None:
     recording = only(record(tmp_path / 'mug_1', rgbd(5)))
     times = [time for time, _ in recording.received_observations()]

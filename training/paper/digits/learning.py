@@ -27,6 +27,7 @@ from training.paper.digits.recipe import DigitsRecipe
 from training.paper.digits.trials import Trial
 from training.paper.provenance import provenance
 from training.paper.results import Missing, Result
+from training.precision import in_bfloat16
 
 MODES = {'x': ('x',), 'w': ('w',), 'xw': ('w', 'x')}
 """What is given to the model, by the name that the results have for it."""
@@ -235,6 +236,8 @@ def results(learned: Learned) -> list[Result]:
     task, trial = learned.task, learned.task.trial
     device = next(learned.model.parameters()).device
     commit, machine = provenance(device.type)
+    if in_bfloat16(task.recipe.optimisation.precision, device):
+        machine += ', bfloat16'
     rows = []
     for missing in trial.missing:
         scores = score(learned, missing, tuple(MODES) if missing else ('xw',))

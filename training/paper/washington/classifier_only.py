@@ -20,7 +20,8 @@ from mm_perception.bundle import Head
 from mm_perception.models import Objective
 from mm_perception.models.semi_supervised import SemiSupervised
 from training.climb import Items, Run, climb
-from training.fit import TrainingData, check_labels
+from training.fit import TrainingData, check_labels, scaled_rows
+from training.joined import pieces
 from training.recipe import Recipe
 
 
@@ -40,14 +41,13 @@ def fit_classifier(data: TrainingData, recipe: Recipe, run: Run) -> Head:
     dimensions = {name: values.shape[1] for name, values in data.features.items()}
     torch.manual_seed(recipe.seed)
     head = Head(recipe.model_settings(dimensions, len(data.classes)))
-    head.scaling.fit(data.features, recipe.scaling)
+    head.scaling.fit({n: pieces(table) for n, table in data.features.items()}, recipe.scaling)
     head.to(run.device).train()
-    scaled = head.scaling({name: v.to(run.device) for name, v in data.features.items()})
     identity = hashlib.sha256(
         f'classifier {data.fingerprint()} {recipe.model_dump_json()}'.encode()
     ).hexdigest()
     climb(
-        Items(lambda rows: {name: values[rows] for name, values in scaled.items()}, data.labels),
+        Items(scaled_rows(head.scaling, data, run.device), data.labels),
         _ClassifierOf(head.model),
         head,
         recipe.optimisation,

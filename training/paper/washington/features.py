@@ -27,6 +27,7 @@ from training.dataset import Dataset, Extractor, load_dataset
 from training.finetune import FineTuned, LabelledImages, fine_tune
 from training.fit import TrainingData
 from training.interrupt import stoppable
+from training.joined import pieces
 from training.material import split as divide
 from training.paper.learners import FROZEN
 from training.paper.results import RecipeName
@@ -246,8 +247,8 @@ def _labelled_images(
 
 
 def _only(data: TrainingData, modalities: Sequence[str]) -> TrainingData:
-    features, views = (
-        {name: part[name] for name in modalities if name in part}
-        for part in (data.features, data.views)
+    features, *views = (
+        {name: torch.cat(pieces(part[name])) for name in modalities}
+        for part in (data.features, *data.views)
     )
-    return replace(data, features=features, views=views)
+    return replace(data, features=features, views=tuple(views))

@@ -146,11 +146,11 @@ def run_trial(objects: Objects, dataset: Dataset, trial: Trial, setting: Setting
 def labelled_only(data: TrainingData) -> TrainingData:
     """Leave the unlabelled frames out."""
     known = data.labels != UNLABELLED
-    features, views = (
+    features, *views = (
         {name: values[known] for name, values in part.items()}
-        for part in (data.features, data.views)
+        for part in (data.features, *data.views)
     )
-    return replace(data, features=features, views=views, labels=data.labels[known])
+    return replace(data, features=features, views=tuple(views), labels=data.labels[known])
 
 
 def lasting_as_long(recipe: Recipe, data: TrainingData, like: TrainingData) -> Recipe:

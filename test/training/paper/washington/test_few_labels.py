@@ -165,10 +165,10 @@ def made(labels: list[int], dimension: int = 4) -> TrainingData:
 
 def test_without_the_unlabelled_frames_the_labelled_ones_are_left_as_they_are() -> None:
     data = made([0, UNLABELLED, UNLABELLED, 1])
-    views = {name: values[:, None] + 1 for name, values in data.features.items()}
-    few = labelled_only(replace(data, views=views))
+    view = {name: values + 1 for name, values in data.features.items()}
+    few = labelled_only(replace(data, views=(view,)))
     assert few.labels.tolist() == [0, 1]
-    assert torch.equal(few.views['rgb'], views['rgb'][[0, 3]])
+    assert torch.equal(few.views[0]['rgb'], view['rgb'][[0, 3]])
     assert torch.equal(few.features['rgb'], data.features['rgb'][[0, 3]])
 
 

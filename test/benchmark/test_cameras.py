@@ -1,0 +1,177 @@
+# Copyright 2026 The mm_perception authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a camera costs when one process serves several, and when each has a process of its own.
+
+The cameras send more than the nodes can label, so that a device that becomes free always finds all
+of them waiting. The processes stand for themselves in memory: what they share (the code of torch)
+is shared out among them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from live_rate import HERE, OURS, SETTLE, listening, process_of, spin_for, until
+from rich.console import Console
+from rich.table import Table
+
+from mm_perception.bundle import Head, save_bundle
+from mm_perception.engines import openvino_engine, processors
+from mm_perception.engines.record import processor_name
+from mm_perception.features import BackboneSettings
+from mm_perception.models import ModelSettings
+from mm_perception.observation import Modality
+from mm_perception.pipeline import Pipeline, PipelineSettings
+from training.live.environment import live_environment, private_domain
+
+pytestmark = pytest.mark.timeout(1800)
+
+WEIGHTS = 'weights/squeezenet1_0_imagenet.fp16.safetensors'
+COUNTS = (1, 2, 4)
+SECONDS = 20.0
+HERTZ = 15.0
+CLASSES = tuple(f'class {i}' for i in range(12))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What so many cameras cost.
+
+    Attributes:
+        rate: Labels a second, of all cameras.
+        least: And of the one that got the fewest, in labels a second.
+        processor: Milliseconds of processor time, a label.
+        memory: MiB, of all processes.
+        ages: p50 and p99 of the labels' age, ms.
+
+    """
+
+    rate: float
+    least: float
+    processor: float
+    memory: float
+    ages: tuple[float, float]
+
+
+@pytest.fixture(params=['squeezenet1_0', 'vgg16'])
+def backbone(request: pytest.FixtureRequest) -> tuple[BackboneSettings, Path | None]:
+    """One with its real weights, where they are there, and one whose weights are many."""
+    file = Path(os.environ.get('MM_PERCEPTION_DATA', '')) / WEIGHTS
+    if request.param == 'squeezenet1_0' and file.is_file():
+        return BackboneSettings(name=request.param, weights='file'), file
+    return BackboneSettings(name=request.param, weights='random'), None
+
+
+@pytest.fixture
+def bundle(backbone: tuple[BackboneSettings, Path | None], tmp_path: Path) -> Path:
+    """A model of full size that was never trained, which costs what a good one does."""
+    spec, file = backbone
+    weights = {} if file is None else dict.fromkeys(Modality, file)
+    pipeline = Pipeline(PipelineSettings(backbones=dict.fromkeys(Modality, spec)), weights)
+    sizes = {str(modality): size for modality, size in pipeline.dimensions.items()}
+    model = ModelSettings(name='ss_hmvae_kl', modalities=sizes, classes=len(CLASSES))
+    torch.manual_seed(0)
+    manifest = {
+        'created': '2026-01-01T00:00:00Z',
+        'made_by': 'benchmark',
+        'classes': CLASSES,
+        'pipeline': pipeline.pinned,
+        'model': model,
+    }
+    save_bundle(tmp_path / 'bundle', Head(model), manifest, weights)
+    return tmp_path / 'bundle'
+
+
+def test_cameras_of_one_process_cost_less_than_a_process_each(
+    bundle: Path, backbone: tuple[BackboneSettings, Path | None], console: Console
+) -> None:
+    costs: dict[tuple[int, bool], Cost] = {}
+    for count in COUNTS:
+        for together in (True, False) if count > 1 else (True,):
+            costs[count, together] = measured(bundle, count, together=together)
+    show(console, backbone[0], costs)
+    for count in COUNTS[1:]:
+        one, many = costs[count, True], costs[count, False]
+        assert one.memory < 0.8 * many.memory
+        assert one.processor < 1.1 * many.processor
+        assert one.least > 0.5 * one.rate / count  # nobody starves
+
+
+def measured(bundle: Path, count: int, *, together: bool) -> Cost:
+    """Run so many cameras before one process, or before one each."""
+    names = [f'/camera{i}' for i in range(count)]
+    settings = {'model': bundle, 'device': 'cpu', **engine()}
+    words = [word for k, v in settings.items() for word in ('-p', f'{k}:={v}')]
+    if together:
+        commands = [[*OURS, *words, '--', '--cameras', ','.join(names)]]
+    else:
+        commands = [[*OURS, *words, '-r', f'__ns:={name}'] for name in names]
+    environment = live_environment(private_domain())
+    topics = [f'{name}/mm_perception/prediction' for name in names]
+    with ExitStack() as stack:
+        nodes = [stack.enter_context(process_of(c, environment)) for c in commands]
+        heard, spin = stack.enter_context(listening(*topics))
+        for node in nodes:
+            assert node.stdout is not None
+            for _ in names if together else names[:1]:
+                assert next((line for line in node.stdout if 'active on' in line), '')
+        camera = [sys.executable, str(HERE / 'steady_camera.py'), str(HERTZ), *names]
+        stack.enter_context(process_of(camera, environment))
+        until(spin, lambda: {each['camera'] for each in heard} == {*range(count)})
+        spin_for(spin, SETTLE)
+        heard.clear()
+        processes = [psutil.Process(node.pid) for node in nodes]
+        before, start = spent(processes), time.monotonic()
+        spin_for(spin, SECONDS)
+        took, cost = time.monotonic() - start, spent(processes) - before
+        memory = sum(process.memory_full_info().pss for process in processes) / 2**20
+    of_each = [sum(each['camera'] == i for each in heard) for i in range(count)]
+    p50, p99 = np.percentile([each['age'] for each in heard], (50, 99)).tolist()
+    labels = len(heard)
+    return Cost(labels / took, min(of_each) / took, 1e3 * cost / labels, memory, (p50, p99))
+
+
+def engine() -> dict[str, str]:
+    """Take the same engine in every process, the fastest one here that needs nothing more."""
+    there = openvino_engine.is_installed()
+    fewer = there and 'bfloat16' in openvino_engine.precisions()
+    return {
+        'engine': 'openvino' if there else 'torch',
+        'precision': 'bfloat16' if fewer else 'float32',
+    }
+
+
+def spent(processes: list[psutil.Process]) -> float:
+    return sum(sum(process.cpu_times()[:2]) for process in processes)
+
+
+def show(console: Console, spec: BackboneSettings, costs: dict[tuple[int, bool], Cost]) -> None:
+    alone = costs[1, True]
+    table = Table(
+        title=f'{spec.name} ({spec.weights} weights), {processors()} of {processor_name()}, '
+        f'load {os.getloadavg()[0]:.1f}',
+        title_justify='left',
+        caption=f'cameras of 640 × 480 pixels and {HERTZ:g} Hz; in brackets: of one camera alone',
+        caption_justify='left',
+    )
+    for name in ('cameras', 'labels/s', 'least', 'processor, ms a label', 'MiB', 'age p50 / p99'):
+        table.add_column(name, justify='left' if name == 'cameras' else 'right')
+    for (count, together), cost in costs.items():
+        table.add_row(
+            f'{count} in one process' if together else f'{count} in a process each',
+            f'{cost.rate:.1f}',
+            f'{cost.least:.1f}',
+            f'{cost.processor:.1f} ({cost.processor / alone.processor:.2f})',
+            f'{cost.memory:.0f} ({cost.memory / alone.memory:.2f})',
+            f'{cost.ages[0]:.0f} / {cost.ages[1]:.0f} ms',
+        )
+    console.print(table)
