@@ -59,7 +59,7 @@ def _changed(observation: Observation, change: Augmentation) -> Observation:
     """Change all frames alike; depth of which nothing would be left stays as it is."""
     images = change({m: frame.image for m, frame in observation.frames.items()})
     depth = images.get(Modality.DEPTH)
-    if depth is not None and not (np.nan_to_num(depth) > 0).any():
+    if depth is not None and not (np.nan_to_num(depth, posinf=0) > 0).any():
         images[Modality.DEPTH] = observation.frames[Modality.DEPTH].image
     frames = {m: replace(frame, image=images[m]) for m, frame in observation.frames.items()}
     return replace(observation, frames=frames)
