@@ -92,11 +92,12 @@ def order(
     labelled = means(found, points, known)
     listeners = np.flatnonzero(~known)
     listeners = listeners[thinned(len(listeners), _LISTENERS)]
-    weights = np.ones(len(listeners)) if doubts is None else doubts[listeners]
+    weights = np.ones(len(listeners), np.float32)
+    if doubts is not None:
+        weights = doubts[listeners].astype(np.float32)
     looks, reach = points[listeners], 2 * float(np.square(points).sum(1).mean())
     told = _told(labelled[~np.isnan(labelled[:, 0])], looks, reach)
     heard = told.max(0, initial=0)
-    weights = weights.astype(np.float32)
     return _greedy(open_ones, _told(bare[open_ones], looks, reach), heard, weights, most)
 
 
@@ -133,4 +134,5 @@ def _told(speakers: NDArray[np.float64], looks: Points, reach: float) -> Points:
     """(r² - d²)₊ of each speaker and listener, [S, L]."""
     by = speakers.astype(np.float32)
     closeness = 2 * by @ looks.T - np.square(by).sum(1)[:, None] - np.square(looks).sum(1)
-    return np.clip(reach + closeness, 0, reach)
+    told: Points = np.clip(reach + closeness, 0, reach)
+    return told

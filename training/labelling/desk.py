@@ -154,7 +154,7 @@ class Desk:
     def layout(self) -> dict[str, Any]:
         """What stays as it is until a model is trained: stretches and groups."""
         view = self.view
-        said = view.opinions or [None] * len(view.stretches)
+        said: Sequence[Opinion | None] = view.opinions or [None] * len(view.stretches)
         return {
             'view': view.number,
             'recordings': [take.name for take in self.takes],

@@ -119,7 +119,8 @@ def means(
         values = np.where(chosen[:, None], values, 0)
     average: NDArray[np.float64] = np.full((len(found), values.shape[1]), np.nan)
     sums = np.add.reduceat(values, first, dtype=np.float64)
-    return np.divide(sums, counts[:, None], out=average, where=counts[:, None] > 0)
+    np.divide(sums, counts[:, None], out=average, where=counts[:, None] > 0)
+    return average
 
 
 def thinned(count: int, most: int) -> NDArray[np.int64]:
