@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -67,6 +67,7 @@ def situations(
     return found, draw(places), draw(known), draw(st.none() | doubts)
 
 
+@settings(max_examples=40)
 @given(situations())
 def test_whatever_lacks_a_label_is_asked_about_once_and_nothing_else(situation: Any) -> None:
     found, _, known, _ = situation
@@ -74,6 +75,7 @@ def test_whatever_lacks_a_label_is_asked_about_once_and_nothing_else(situation: 
     assert sorted(order(*situation)) == lacking
 
 
+@settings(max_examples=40)
 @given(situations(), st.integers(0, 8))
 def test_the_same_is_asked_again_and_a_short_queue_is_the_beginning_of_a_long_one(
     situation: Any, most: int
@@ -82,6 +84,7 @@ def test_the_same_is_asked_again_and_a_short_queue_is_the_beginning_of_a_long_on
     assert order(*situation, most=most) == whole[:most]
 
 
+@settings(max_examples=30)
 @given(situations())
 def test_what_moves_up_when_the_first_is_labelled_is_what_was_next(situation: Any) -> None:
     found, points, known, doubts = situation
@@ -122,6 +125,7 @@ def told(
     }
 
 
+@settings(max_examples=40)
 @given(situations())
 def test_the_first_is_what_tells_the_most_by_the_formula(situation: Any) -> None:
     gains = told(*situation)
