@@ -91,6 +91,7 @@ function soon(action) {
 function asShown(action, view = layout.view) {
   return soon(() => {
     if (view === layout.view) return action();
+    focusTile(current());
     throw new Error('A model was just trained and has moved the frames: look, and press that again.');
   });
 }

@@ -130,7 +130,10 @@ function showLabel(button, layout, state, offer) {
   const made = done ? state.classes[number].name + (mixed ? ' …' : '') : '';
   const guessed = offered?.sure ? `${Math.round(100 * offered.sure)}%` : '?';
   label.className = `label ${done ? 'made' : 'offered'}${offered?.faint ? ' faint' : ''}`;
-  label.replaceChildren(make('span', { className: 'name' }, made || (offered?.name ?? '')));
+  // Where only a part has a label, a key may give the rest another.
+  const other = made && offered && !offered.faint && offered.name !== state.classes[number].name;
+  const words = made ? made + (other ? ` + ${offered.name}?` : '') : (offered?.name ?? '');
+  label.replaceChildren(make('span', { className: 'name' }, words));
   if (!made && offered) label.append(make('span', {}, guessed));
   label.style.setProperty('--class', colour);
   const part = done && done < of ? `${done}/${of}` : `${of}`;
