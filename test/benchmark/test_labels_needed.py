@@ -128,7 +128,7 @@ class Task:
     def accuracy(self, head: Head) -> float:
         """Share of the test frames that both modalities together get right."""
         present = np.unique(self.known[self.known != NOTHING])
-        features = {name: values.numpy() for name, values in self.test.features.items()}
+        features = {name: values[:].numpy() for name, values in self.test.features.items()}
         said = present[look(head, features, CPU).together.argmax(1)]
         return float((said == self.test.labels.numpy()).mean())
 
@@ -235,7 +235,7 @@ def task_of(train: Dataset, test: Dataset, recipe: Recipe, seed: int) -> Task:
     chosen = Dataset(tuple(train.rows[i] for i in kept), tuple(train.labels[i] for i in kept))
     data = chosen.training_data(classes)
     return Task(
-        {name: values.numpy() for name, values in data.features.items()},
+        {name: values[:].numpy() for name, values in data.features.items()},
         data.labels.numpy(),
         [len(rows) for rows in chosen.rows],
         test.training_data(classes),

@@ -198,7 +198,7 @@ class Desk:
         }
 
     def _queue(self, view: View, labels: Labels, known: NDArray[np.int64]) -> Sequence[int]:
-        """Order what to ask next, once for what was labelled: the page asks every other second."""
+        """Order what to ask next, once until more is labelled: the page asks again and again."""
         of_view, of_labels, queue = self._asked
         if of_view is not view or of_labels is not labels:
             queue = order(view.stretches, self._points, known != NONE, view.doubts, QUEUE)

@@ -91,7 +91,6 @@ function soon(action) {
 function asShown(action, view = layout.view) {
   return soon(() => {
     if (view === layout.view) return action();
-    focusTile(current());
     throw new Error('A model was just trained and has moved the frames: look, and press that again.');
   });
 }
@@ -166,10 +165,8 @@ async function labelAsOffered(button, wholeGroup) {
 async function type(begun, wholeGroup = false) {
   const { view } = layout;
   const name = await askName(state.classes.map((c) => c.name), begun);
-  asShown(async () => {
-    focusTile(current());
-    if (name) await label(current(), name, wholeGroup);
-  }, view);
+  soon(() => focusTile(current()));
+  if (name) asShown(() => label(current(), name, wholeGroup), view);
 }
 
 function choose(name) {

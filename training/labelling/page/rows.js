@@ -16,7 +16,7 @@ const meanings = new WeakMap();
 export const meaning = (tile) => meanings.get(tile);
 
 export const plural = (count, word) => `${count} ${word}${count === 1 ? '' : 's'}`;
-export const percent = (share) => `${Math.round(100 * share)} %`;
+export const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 
 export function picture(layout, recording, frame, modality = 'rgb') {
   const source = `/picture/${layout.sitting}/${recording}/${frame}/${modality}`;
