@@ -143,10 +143,9 @@ def random_stretches(task: Task, chance: random.Random) -> Clicks:
 
 
 def least_sure_stretches(task: Task, _: random.Random) -> Clicks:
-    """One stretch a click: that of which the model is the least sure, groups taking turns.
+    """One stretch a click: that of which the model is the least sure, as the page asked before.
 
-    The page asked so before. Without a model the largest group begins, and a group with labels
-    waits; what is partly labelled is not asked about.
+    Without a model groups take turns, the largest first. What is partly labelled is not asked.
     """
     while bare := [i for i, labelled in enumerate(task.labelled) if not labelled]:
         ranks = ranks_before(task)
@@ -154,6 +153,7 @@ def least_sure_stretches(task: Task, _: random.Random) -> Clicks:
 
 
 def ranks_before(task: Task) -> list[tuple[float, ...]]:
+    """Rank each stretch as the page did before; the lowest is first."""
     if task.doubts is not None:
         doubts = means(task.stretches, task.doubts[:, None])[:, 0]
         return [(-doubt,) for doubt in doubts.tolist()]
