@@ -33,6 +33,7 @@ BackboneWeights = Annotated[
     str | None,
     typer.Option(help='A .safetensors or .pth file, imagenet (from the torch cache), random.'),
 ]
+WeightsFile = Annotated[Path | None, typer.Option(help="The backbone's weights.")]
 
 
 def features_folder(cache: Path | None) -> Path:

@@ -5,6 +5,9 @@
 ``make bench`` prints the tables; alone they are ``pytest test/benchmark/test_labels_needed.py``.
 An oracle takes the place of the person: it names what most of a stretch or group shows, also where
 that is wrong for the rest. It is asked by the same chooser, groups and model as by the page.
+
+The chooser was made on other simulated recordings and other seeds than those here; of the real
+crops there is but one set.
 """
 
 from __future__ import annotations
@@ -29,8 +32,14 @@ from mm_perception.pipeline import Pipeline
 from training.climb import Run
 from training.dataset import Dataset, Extractor, Rows, load_dataset
 from training.fit import TrainingData, fit
-from training.labelling.choosing import order, uncertainty, worth
-from training.labelling.grouping import Stretch, group, points_of_features, stretches
+from training.labelling.choosing import order, uncertainty
+from training.labelling.grouping import (
+    Stretch,
+    group,
+    means,
+    points_of_features,
+    stretches,
+)
 from training.labelling.outlook import look
 from training.material import BagOptions, bag_material, washington_material
 from training.recipe import Recipe, read_recipe
@@ -39,14 +48,16 @@ from training.simulation import SimulationSettings, simulate
 pytestmark = [pytest.mark.timeout(3600), pytest.mark.usefixtures('one_thread')]
 
 CPU = torch.device('cpu')
-SEEDS = range(3)
+SEEDS = range(5)
 ENOUGH = 0.9
-FITS = (4, 8, 16, 24, 32, 48, 64, 96)  # after so many clicks
+FITS = (4, 8, 12, 16, 24)  # after so many clicks
 LEFT_OUT = 0.2  # of the frames' recordings, others for each seed
 NOTHING = -1
 CHANGES = [
     *('scaling=feature', 'model.widths={hidden: 128, a: 64, z: 32}'),
-    *('optimisation.epochs=40', 'optimisation.learning_rate=0.002'),
+    'model.alpha=30',  # as in few_labels.yaml
+    *('optimisation.epochs=50', 'optimisation.learning_rate=0.004'),
+    *('optimisation.batch_size=512', 'optimisation.labelled_batch_size=512'),
     'optimisation.schedule=cosine',
 ]
 BACKBONES = [
@@ -71,32 +82,36 @@ class Task:
     def __post_init__(self) -> None:
         self.known = np.full(len(self.truth), NOTHING)
         self.starts = [0, *np.cumsum(self.lengths)[:-1].tolist()]
+        self.points = points_of_features(self.features)
         self.look_with(None)
 
     def look_with(self, head: Head | None) -> None:
         """See the frames as the page does."""
         outlook = None if head is None else look(head, self.features, CPU)
-        by_a = None if outlook is None else outlook.a
-        points = points_of_features(self.features) if by_a is None else by_a
-        self.stretches = stretches(group(points, self.lengths), self.lengths)
-        self.values = None
-        if outlook is not None:
-            values = uncertainty(outlook.probabilities)
-            self.values = worth(values, self.stretches, self.starts)
+        a = None if outlook is None else outlook.a
+        self.stretches = stretches(
+            group(self.points if a is None else a, self.lengths), self.lengths
+        )
+        self.doubts = None if outlook is None else uncertainty(outlook.probabilities)
 
     def frames(self, stretch: Stretch) -> list[int]:
         start = self.starts[stretch.recording]
         return list(range(start + stretch.first, start + stretch.last + 1))
 
+    @property
+    def labelled(self) -> list[int]:
+        """How many frames of each stretch have a label."""
+        known = self.known != NOTHING
+        return [int(known[self.frames(s)].sum()) for s in self.stretches]
+
     def asked_first(self) -> list[int]:
         """The page's queue."""
-        bare = {i for i, s in enumerate(self.stretches) if (self.known[self.frames(s)] < 0).all()}
-        return order(self.stretches, bare, self.values)
+        return order(self.stretches, self.points, self.known != NOTHING, self.doubts, most=1)
 
     def click(self, frames: Sequence[int]) -> None:
         """Have the oracle name what most of them show."""
         bare = [frame for frame in frames if self.known[frame] == NOTHING]
-        self.known[bare] = Counter(self.truth[list(frames)].tolist()).most_common(1)[0][0]
+        self.known[bare] = Counter(self.truth[bare].tolist()).most_common(1)[0][0]
 
     def learn(self, seed: int) -> Head | None:
         """Fit the classes that have a label; None where these are too few."""
@@ -113,7 +128,7 @@ class Task:
     def accuracy(self, head: Head) -> float:
         """Share of the test frames that both modalities together get right."""
         present = np.unique(self.known[self.known != NOTHING])
-        features = {name: values.numpy() for name, values in self.test.features.items()}
+        features = {name: values[:].numpy() for name, values in self.test.features.items()}
         said = present[look(head, features, CPU).together.argmax(1)]
         return float((said == self.test.labels.numpy()).mean())
 
@@ -121,19 +136,35 @@ class Task:
 Clicks = Iterator[Sequence[int]]
 
 
-def random_frames(task: Task, chance: random.Random) -> Clicks:
-    """One frame a click, any."""
-    while bare := np.flatnonzero(task.known == NOTHING).tolist():
-        yield [chance.choice(bare)]
-
-
 def random_stretches(task: Task, chance: random.Random) -> Clicks:
     """One stretch a click, any."""
-    while asked := sorted(task.asked_first()):
-        yield task.frames(task.stretches[chance.choice(asked)])
+    while bare := [s for s, n in zip(task.stretches, task.labelled, strict=True) if n < len(s)]:
+        yield task.frames(chance.choice(bare))
 
 
 def least_sure_stretches(task: Task, _: random.Random) -> Clicks:
+    """One stretch a click: that of which the model is the least sure, as the page asked before.
+
+    Without a model groups take turns, the largest first. What is partly labelled is not asked.
+    """
+    while bare := [i for i, labelled in enumerate(task.labelled) if not labelled]:
+        ranks = ranks_before(task)
+        yield task.frames(task.stretches[min(bare, key=ranks.__getitem__)])
+
+
+def ranks_before(task: Task) -> list[tuple[float, ...]]:
+    """Rank each stretch as the page did before; the lowest is first."""
+    if task.doubts is not None:
+        doubts = means(task.stretches, task.doubts[:, None])[:, 0]
+        return [(-doubt,) for doubt in doubts.tolist()]
+    sizes, asked = Counter[int](), Counter[int]()
+    for s, labelled in zip(task.stretches, task.labelled, strict=True):
+        sizes[s.group] += len(s)
+        asked[s.group] += labelled > 0
+    return [(asked[s.group], -sizes[s.group], -len(s)) for s in task.stretches]
+
+
+def first_stretches(task: Task, _: random.Random) -> Clicks:
     """One stretch a click, the page's first."""
     while asked := task.asked_first():
         yield task.frames(task.stretches[asked[0]])
@@ -147,9 +178,9 @@ def groups(task: Task, _: random.Random) -> Clicks:
 
 
 WAYS: dict[str, Callable[[Task, random.Random], Clicks]] = {
-    'any frame': random_frames,
     'any stretch': random_stretches,
-    'the first in the queue': least_sure_stretches,
+    'the least sure stretch': least_sure_stretches,
+    'the first in the queue': first_stretches,
     'the whole group of the first': groups,
 }
 
@@ -204,7 +235,7 @@ def task_of(train: Dataset, test: Dataset, recipe: Recipe, seed: int) -> Task:
     chosen = Dataset(tuple(train.rows[i] for i in kept), tuple(train.labels[i] for i in kept))
     data = chosen.training_data(classes)
     return Task(
-        {name: values.numpy() for name, values in data.features.items()},
+        {name: values[:].numpy() for name, values in data.features.items()},
         data.labels.numpy(),
         [len(rows) for rows in chosen.rows],
         test.training_data(classes),
@@ -257,7 +288,7 @@ def test_labels_needed_on_simulated_recordings(
         '% of the frames of unseen objects, 12 simulated classes, after so many clicks',
         lambda seed: task_of(train, test, recipe, seed),
     )
-    assert needed['the first in the queue'] <= needed['any frame']
+    assert needed['the first in the queue'] <= needed['any stretch']
 
 
 def test_labels_needed_on_real_crops(

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from mm_perception.observation import Modality
 from training.devices import Device, DeviceOption, torch_device
+from training.options import DepthTopic, RgbTopic, WeightsFile
 from training.progress import progress_bars
 
 _CONSOLE = Console()
@@ -26,13 +27,9 @@ def annotate(
     ],
     output: Annotated[Path, typer.Argument(help='The .mcap file to write.')],
     bundle: Annotated[Path, typer.Option(help="The bundle's folder.")],
-    backbone_weights: Annotated[Path | None, typer.Option(help="The backbone's weights.")] = None,
-    rgb_topic: Annotated[
-        str | None, typer.Option(help='The colour topic; found when not given.')
-    ] = None,
-    depth_topic: Annotated[
-        str | None, typer.Option(help='The depth topic; found when not given.')
-    ] = None,
+    backbone_weights: WeightsFile = None,
+    rgb_topic: RgbTopic = None,
+    depth_topic: DepthTopic = None,
     device: DeviceOption = Device.AUTO,
     overwrite: Annotated[bool, typer.Option(help='Replace an earlier file.')] = False,
 ) -> None:

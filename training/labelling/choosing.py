@@ -2,28 +2,45 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which stretch to ask about next, so that each label counts.
 
-A frame's worth is what its label would tell::
+A label tells of every frame that looks like those it names, the more the less was known of that
+frame. With the labelled stretches and those asked about as the set S, F says what S tells::
+
+    F(S) = sum over unlabelled frames i of  u_i max over s in S of (r² - d²(i, s))₊
+
+d is the distance of a frame from the mean of a stretch in the backbone's features, which no label
+has bent; r² is the mean d² of two frames, from which on one tells nothing of the other; u is how
+little a model knows of a frame, 1 while there is none. Asked about next is what adds the most to F:
+a stretch that many frames look like, that no label is near, and that the model is unsure of. Then
+the same again with that one in S, so that a queue does not ask twice about one thing.
+
+F is a facility location function: its gains only shrink as S grows, and taking the largest each
+time comes within 1 - 1/e of the best set of that size (Nemhauser et al. 1978); bounds from before
+spare most of the computing (Minoux 1978). Wei, Iyer & Bilmes, ICML 2015, choose so what to label.
+What is typical and not yet covered beats, with few labels, what a model is unsure of (Hacohen et
+al., TypiClust, ICML 2022; Yehuda et al., ProbCover, NeurIPS 2022); that both should count once
+there is a model is BADGE's idea (Ash et al., ICLR 2020). Here its doubts are the weights u.
+
+A model's doubt of a frame is::
 
     u = H[p(y|x,w)] + JSD[p(y|x,w), p(y|x), p(y|w)]
-    JSD[p_1, …, p_M] = H[mean of p_m] − mean of H[p_m]
+    JSD[p_1, …, p_M] = H[mean of p_m] - mean of H[p_m]
 
 The entropy H is uncertainty sampling (Lewis & Gale, SIGIR 1994). The Jensen-Shannon divergence is
 query by committee, the modes being the committee, with the "KL divergence to the mean" of McCallum
-& Nigam, ICML 1998, §3.1. All in nats. A stretch is worth the mean of its frames.
-
-Stretches of one group look alike, and a second label of them tells less than the first: groups take
-turns. Without a model the first turn begins with the largest group.
+& Nigam, ICML 1998, §3.1. All in nats.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.labelling.grouping import Stretch
+from training.labelling.grouping import Points, Stretch, means, thinned
+
+_LISTENERS = 1024
+"""So many unlabelled frames, evenly over all, speak for the others."""
 
 
 def uncertainty(probabilities: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -49,41 +66,73 @@ def entropy(p: NDArray[np.float64]) -> NDArray[np.float64]:
     return total
 
 
-def worth(
-    values: NDArray[np.float64], found: Sequence[Stretch], starts: Sequence[int]
-) -> list[float]:
-    """Average frames' values over each stretch; recording r's frames start at ``starts[r]``."""
-    return [
-        float(values[starts[s.recording] + s.first : starts[s.recording] + s.last + 1].mean())
-        for s in found
-    ]
-
-
 def order(
-    found: Sequence[Stretch], unlabelled: Collection[int], values: Sequence[float] | None
+    found: Sequence[Stretch],
+    points: Points,
+    known: NDArray[np.bool_],
+    doubts: NDArray[np.float64] | None,
+    most: int | None = None,
 ) -> list[int]:
-    """Order the stretches to ask about, the first one first.
+    """Order the stretches that hold a frame without a label, the one to ask about first.
 
     Args:
-        found: All stretches.
-        unlabelled: The numbers of those that may be asked about.
-        values: What each is worth, by a model; None where there is no model yet.
+        found: All stretches, in the order of their frames: together they are the N frames.
+        points: [N, P], near where frames look alike.
+        known: [N] whether a frame has a label.
+        doubts: [N] u above; None where there is no model yet.
+        most: Give no more than so many.
+
+    Returns:
+        Their numbers.
 
     """
-    asked = Counter(s.group for i, s in enumerate(found) if i not in unlabelled)
-    sizes: Counter[int] = Counter()
-    for s in found:
-        sizes[s.group] += len(s)
+    points = points - points.mean(0)  # so that differences of squares lose no digits
+    bare = means(found, points, ~known)
+    open_ones = np.flatnonzero(~np.isnan(bare[:, 0]))
+    labelled = means(found, points, known)
+    listeners = np.flatnonzero(~known)
+    listeners = listeners[thinned(len(listeners), _LISTENERS)]
+    weights = np.ones(len(listeners), np.float32)
+    if doubts is not None:
+        weights = doubts[listeners].astype(np.float32)
+    looks, reach = points[listeners], 2 * float(np.square(points).sum(1).mean())
+    told = _told(labelled[~np.isnan(labelled[:, 0])], looks, reach)
+    heard = told.max(0, initial=0)
+    return _greedy(open_ones, _told(bare[open_ones], looks, reach), heard, weights, most)
 
-    def best_first(i: int) -> tuple[float, ...]:
-        if values is not None:
-            return -values[i], i
-        return -sizes[found[i].group], found[i].group, -len(found[i]), i
 
-    # With a model the groups are its own and know of the labels; without, they do not.
-    turns = Counter(asked) if values is None else Counter[int]()
-    keyed = []
-    for i in sorted(unlabelled, key=best_first):
-        keyed.append((turns[found[i].group], best_first(i), i))
-        turns[found[i].group] += 1
-    return [i for _, _, i in sorted(keyed)]
+def _greedy(
+    numbers: NDArray[np.int64],
+    told: Points,
+    heard: Points,
+    weights: Points,
+    most: int | None,
+) -> list[int]:
+    """Take what adds the most, again and again; of equals the first.
+
+    Args:
+        numbers: [C] what may be taken.
+        told: [C, L] what each of them tells of each listener.
+        heard: [L] what the listeners have been told before.
+        weights: [L] what that is worth.
+        most: How many to take; None takes all.
+
+    """
+    gains = np.maximum(told - heard, 0) @ weights
+    taken: list[int] = []
+    while len(taken) < len(numbers) and (most is None or len(taken) < most):
+        best = int(gains.argmax())
+        gains[best] = np.maximum(told[best] - heard, 0) @ weights
+        if int(gains.argmax()) == best:  # its gain is known; of the others, what it is at most
+            taken.append(int(numbers[best]))
+            heard = np.maximum(heard, told[best])
+            gains[best] = -np.inf
+    return taken
+
+
+def _told(speakers: NDArray[np.float64], looks: Points, reach: float) -> Points:
+    """(r² - d²)₊ of each speaker and listener, [S, L]."""
+    by = speakers.astype(np.float32)
+    closeness = 2 * by @ looks.T - np.square(by).sum(1)[:, None] - np.square(looks).sum(1)
+    told: Points = np.clip(reach + closeness, 0, reach)
+    return told

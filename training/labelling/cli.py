@@ -56,7 +56,7 @@ def label(
     device: DeviceOption = Device.AUTO,
     cache: Cache = None,
 ) -> None:
-    """Label recordings in the browser: by groups that look alike, the least sure first."""
+    """Label recordings in the browser: by groups that look alike, what tells the most first."""
     from training.labelling.sitting import Options, sit
 
     if not bags:

@@ -17,16 +17,15 @@ from mm_perception.bundle import Bundle
 from mm_perception.errors import LabelError
 from mm_perception.health import NS
 from training.labelling.book import Book, Change
-from training.labelling.choosing import order, uncertainty, worth
+from training.labelling.choosing import order, uncertainty
 from training.labelling.frames import NONE, Take
 from training.labelling.grouping import (
-    Points,
     Stretch,
     group,
     points_of_features,
     stretches,
 )
-from training.labelling.outlook import Outlook, look
+from training.labelling.outlook import Opinion, look, opinions
 from training.recordings.labels import Labels
 
 QUEUE = 24
@@ -58,8 +57,8 @@ class View:
         stretches: All frames, cut up.
         grouped_by: ``a``, the model's representation, or ``features``, the backbone's.
         bundle: The model, if there is one.
-        values: What a label of each stretch is worth; None without a model.
-        guesses: What the model takes each stretch for, and how probable that is.
+        doubts: [N] how little it knows of each frame.
+        opinions: What it says of each stretch.
 
     """
 
@@ -67,8 +66,8 @@ class View:
     stretches: Sequence[Stretch]
     grouped_by: str
     bundle: Bundle | None = None
-    values: Sequence[float] | None = None
-    guesses: Sequence[tuple[str, float]] | None = None
+    doubts: NDArray[np.float64] | None = None
+    opinions: Sequence[Opinion] | None = None
 
 
 class Desk:
@@ -102,12 +101,12 @@ class Desk:
         self.takes, self.book = takes, book
         self._device, self._groups = device, groups
         self._lengths = [len(take) for take in takes]
-        self._starts = [0, *np.cumsum(self._lengths)[:-1].tolist()]
         self._features = features
-        self._points: Points | None = None
+        self._points = points_of_features(features)
         self._classes = list(book.labels.classes)
         self._lock = threading.Lock()
         self.view = self._seen_by(None, 0)
+        self._asked: tuple[View | None, Labels | None, Sequence[int]] = None, None, ()
 
     def look_with(self, bundle: Bundle | None) -> None:
         """See the frames as a model does, or None."""
@@ -155,7 +154,7 @@ class Desk:
     def layout(self) -> dict[str, Any]:
         """What stays as it is until a model is trained: stretches and groups."""
         view = self.view
-        nothing = [None] * len(view.stretches)
+        said: Sequence[Opinion | None] = view.opinions or [None] * len(view.stretches)
         return {
             'view': view.number,
             'recordings': [take.name for take in self.takes],
@@ -168,12 +167,12 @@ class Desk:
                     'last': s.last,
                     'group': s.group,
                     'start': int(self.takes[s.recording].rows.times[s.first]) / NS,
-                    'guess': guess,
-                    'worth': value,
+                    'says': opinion and opinion.said,
+                    'guess': opinion and opinion.guess,
+                    'doubt': opinion and opinion.doubt,
+                    'disagree': opinion is not None and opinion.disagree,
                 }
-                for s, guess, value in zip(
-                    view.stretches, view.guesses or nothing, view.values or nothing, strict=True
-                )
+                for s, opinion in zip(view.stretches, said, strict=True)
             ],
         }
 
@@ -185,7 +184,6 @@ class Desk:
         frames = [take.classes(labels, numbers) for take in self.takes]
         known = np.concatenate(frames)
         told = [_told(frames[s.recording][s.first : s.last + 1]) for s in view.stretches]
-        open_ones = {i for i, (_, labelled, _) in enumerate(told) if not labelled}
         counts = np.bincount(known[known != NONE], minlength=len(classes)).tolist()
         return {
             'view': view.number,
@@ -193,33 +191,31 @@ class Desk:
             'labels': told,
             'frames': len(known),
             'labelled': int((known != NONE).sum()),
-            'queue': order(view.stretches, open_ones, view.values)[:QUEUE],
+            'queue': self._queue(view, labels, known),
             'steps': len(steps),
             'last_step': steps[-1].said if steps else None,
             'advice': _advice(frames, classes),
         }
 
+    def _queue(self, view: View, labels: Labels, known: NDArray[np.int64]) -> Sequence[int]:
+        """Order what to ask next, once until more is labelled: the page asks again and again."""
+        of_view, of_labels, queue = self._asked
+        if of_view is not view or of_labels is not labels:
+            queue = order(view.stretches, self._points, known != NONE, view.doubts, QUEUE)
+            self._asked = view, labels, queue
+        return queue
+
     def _seen_by(self, bundle: Bundle | None, number: int) -> View:
         outlook = None if bundle is None else look(bundle.head, self._features, self._device)
-        by_a = outlook is not None and outlook.a is not None
-        points = outlook.a if outlook is not None and outlook.a is not None else self._by_features()
-        found = stretches(group(points, self._lengths, self._groups), self._lengths)
-        grouped_by = 'a' if by_a else 'features'
+        a = None if outlook is None else outlook.a
+        by = self._points if a is None else a
+        found = stretches(group(by, self._lengths, self._groups), self._lengths)
+        grouped_by = 'features' if a is None else 'a'
         if bundle is None or outlook is None:
             return View(number, found, grouped_by)
-        values = worth(uncertainty(outlook.probabilities), found, self._starts)
-        guesses = [self._guess(s, outlook, bundle.manifest.classes) for s in found]
-        return View(number, found, grouped_by, bundle, values, guesses)
-
-    def _by_features(self) -> Points:
-        if self._points is None:
-            self._points = points_of_features(self._features)
-        return self._points
-
-    def _guess(self, s: Stretch, outlook: Outlook, names: Sequence[str]) -> tuple[str, float]:
-        start = self._starts[s.recording]
-        p = outlook.together[start + s.first : start + s.last + 1].mean(0)
-        return names[int(p.argmax())], float(p.max())
+        doubts = uncertainty(outlook.probabilities)
+        said = opinions(outlook, found, bundle.manifest.classes)
+        return View(number, found, grouped_by, bundle, doubts, said)
 
     def _unlabelled_parts(self, ranges: Sequence[Range]) -> list[Range]:
         labels = self.book.labels

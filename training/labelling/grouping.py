@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,11 +56,10 @@ def points_of_features(features: Mapping[str, Points]) -> Points:
 
     """
     frames = len(next(iter(features.values())))
-    learned_from = _thinned(frames)
     if frames <= _COMPONENTS or sum(f.shape[1] for f in features.values()) <= _COMPONENTS:
         return _directions(features, np.arange(frames))
     pca = PCA(_COMPONENTS, svd_solver='randomized', random_state=0)
-    pca.fit(_directions(features, learned_from))
+    pca.fit(_directions(features, thinned(frames, _LEARNED_FROM)))
     chunks = np.array_split(np.arange(frames), math.ceil(frames / _CHUNK))
     return np.concatenate([pca.transform(_directions(features, rows)) for rows in chunks])
 
@@ -78,7 +78,7 @@ def group(points: Points, lengths: Sequence[int], groups: int | None = None) -> 
     """
     steady = np.concatenate([_averaged(part) for part in _by_recording(points, lengths)])
     wanted = groups or min(round(math.sqrt(len(points) / 2)), _MOST_GROUPS)
-    learned_from = steady[_thinned(len(steady))]
+    learned_from = steady[thinned(len(steady), _LEARNED_FROM)]
     count = max(min(wanted, len(np.unique(learned_from, axis=0))), 1)
     found = KMeans(count, n_init=4, random_state=0).fit(learned_from).predict(steady)
     sizes = np.bincount(found, minlength=count)
@@ -98,6 +98,36 @@ def stretches(groups: NDArray[np.int64], lengths: Sequence[int]) -> list[Stretch
     return found
 
 
+def means(
+    found: Sequence[Stretch], values: NDArray[Any], chosen: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
+    """Average each stretch's frames.
+
+    Args:
+        found: All stretches, in the order of their frames.
+        values: [N, V], of all frames.
+        chosen: [N] which of them count; None takes all.
+
+    Returns:
+        [S, V]; NaN of a stretch of which no frame counts.
+
+    """
+    first = np.cumsum([0, *(len(s) for s in found[:-1])])
+    counts = np.array([len(s) for s in found])
+    if chosen is not None:
+        counts = np.add.reduceat(chosen.astype(np.int64), first)
+        values = np.where(chosen[:, None], values, 0)
+    average: NDArray[np.float64] = np.full((len(found), values.shape[1]), np.nan)
+    sums = np.add.reduceat(values, first, dtype=np.float64)
+    np.divide(sums, counts[:, None], out=average, where=counts[:, None] > 0)
+    return average
+
+
+def thinned(count: int, most: int) -> NDArray[np.int64]:
+    """Number some of so many frames, evenly over all of them."""
+    return np.linspace(0, max(count - 1, 0), min(count, most)).astype(np.int64)
+
+
 def _directions(features: Mapping[str, Points], rows: NDArray[np.int64]) -> Points:
     """Scale each modality's features to length 1, so that both weigh alike."""
     chosen = [values[rows] for _, values in sorted(features.items())]
@@ -114,12 +144,6 @@ def _averaged(points: Points) -> Points:
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
     average: Points = windows.mean(-1)
     return average
-
-
-def _thinned(count: int) -> NDArray[np.int64]:
-    """Number frames to learn from, evenly over all of them."""
-    rows: NDArray[np.int64] = np.linspace(0, count - 1, min(count, _LEARNED_FROM)).astype(np.int64)
-    return rows
 
 
 def _by_recording(values: NDArray, lengths: Sequence[int]) -> Iterator[NDArray]:  # type: ignore[type-arg]  # of any

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from mm_perception.bundle import Head
 from mm_perception.models.ss_hmvae import SSHMVAE
 from mm_perception.observation import Modality, mode_of
+from training.labelling.choosing import uncertainty
+from training.labelling.grouping import Stretch, means
 
 _CHUNK = 1024
 
@@ -37,6 +39,44 @@ class Outlook:
     def together(self) -> Probabilities:
         """[N, K], what all modalities together say."""
         return next(iter(self.probabilities.values()))
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What a model says of a stretch.
+
+    Attributes:
+        said: By mode, that of all modalities first, the class and how probable it is.
+        doubt: How little it knows of a frame, on average.
+
+    """
+
+    said: Mapping[str, tuple[str, float]]
+    doubt: float
+
+    @property
+    def guess(self) -> tuple[str, float]:
+        """What all modalities together say."""
+        return next(iter(self.said.values()))
+
+    @property
+    def disagree(self) -> bool:
+        """Whether each modality alone thinks another class more likely than not."""
+        likely = {name for name, p in list(self.said.values())[1:] if p > 0.5}  # noqa: PLR2004
+        return len(likely) > 1
+
+
+def opinions(outlook: Outlook, found: Sequence[Stretch], classes: Sequence[str]) -> list[Opinion]:
+    """Sum up what a model says of each stretch: the mean over its frames."""
+    doubts = means(found, uncertainty(outlook.probabilities)[:, None])[:, 0]
+    modes = {mode: means(found, p_y) for mode, p_y in outlook.probabilities.items()}
+    return [
+        Opinion(
+            {mode: (classes[int(p[i].argmax())], float(p[i].max())) for mode, p in modes.items()},
+            float(doubt),
+        )
+        for i, doubt in enumerate(doubts)
+    ]
 
 
 def look(head: Head, features: Mapping[str, NDArray[np.float32]], device: torch.device) -> Outlook:

@@ -102,7 +102,11 @@ def test_from_nothing_to_a_bundle_by_the_keyboard_with_a_kill_in_between(
     assert not browser.find_element('id', 'alert').is_displayed()
     check_labels(sittings.running)
     page.press_with_control(Keys.ENTER)
+    page.press('x')  # a name begun for what the new model then moves away
     page.until(lambda: page.text('#train').startswith('Train again'), 'trained')
+    page.press(Keys.ENTER)
+    page.until(lambda: 'has moved the frames' in page.text('#alert'), 'told of the model')
+    check_labels(sittings.running)
     assert page.text('#accuracy tr') == 'both RGB depth'
     page.press(Keys.ARROW_RIGHT)  # from the whole group to its first stretch
     page.until(lambda: page.text('#preview-guess').startswith('The model says'), 'a guess')

@@ -20,7 +20,8 @@ async function ask(path, options) {
   } catch (error) {
     throw new Silent(String(error));
   }
-  const body = await response.json();
+  const body = await response.json().catch(() => null);
+  if (!body) throw new Refused('The server could not do that: see what it says in its terminal.');
   if (!response.ok) throw new Refused(body.error, body.code);
   return body;
 }

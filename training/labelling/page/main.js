@@ -76,7 +76,8 @@ const announce = (words) => {
 function soon(action) {
   work = work.then(action).catch((error) => {
     if (error instanceof Silent) {
-      tell('The server does not answer. Start train label again: no step is lost.', true);
+      tell('The server does not answer: start train label again. What is labelled is in the label '
+        + 'file; what you press meanwhile is not.', true);
     } else {
       tell(error.message);
       return renew().catch(() => {});
@@ -84,6 +85,14 @@ function soon(action) {
     return undefined;
   });
   return work;
+}
+
+/** Do to a tile what was asked of it, unless a model has meanwhile put others in its place. */
+function asShown(action, view = layout.view) {
+  return soon(() => {
+    if (view === layout.view) return action();
+    throw new Error('A model was just trained and has moved the frames: look, and press that again.');
+  });
 }
 
 /** What a click or Enter labels a tile as, and how sure the model is of that. */
@@ -154,11 +163,10 @@ async function labelAsOffered(button, wholeGroup) {
 
 /** Let a class be typed; what it labels is where the cursor is when all before it is done. */
 async function type(begun, wholeGroup = false) {
+  const { view } = layout;
   const name = await askName(state.classes.map((c) => c.name), begun);
-  soon(async () => {
-    focusTile(current());
-    if (name) await label(current(), name, wholeGroup);
-  });
+  soon(() => focusTile(current()));
+  if (name) asShown(() => label(current(), name, wholeGroup), view);
 }
 
 function choose(name) {
@@ -287,7 +295,8 @@ document.addEventListener('keydown', (event) => {
   if (!action) return;
   event.preventDefault();
   if (atOnce) atOnce();
-  else soon(action);
+  else if (controlled || MOVES.has(event.key)) soon(action);
+  else asShown(action);
 });
 
 // Space has done its work when it went down; a button would be clicked when it comes up.
@@ -298,7 +307,7 @@ at('rows').addEventListener('keyup', (event) => {
 at('rows').addEventListener('click', (event) => {
   const button = event.target.closest('.tile');
   if (!button || !state) return;
-  soon(async () => {
+  asShown(async () => {
     focusTile(button);
     await labelAsOffered(button, event.shiftKey);
   });

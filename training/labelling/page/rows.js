@@ -16,7 +16,7 @@ const meanings = new WeakMap();
 export const meaning = (tile) => meanings.get(tile);
 
 export const plural = (count, word) => `${count} ${word}${count === 1 ? '' : 's'}`;
-export const percent = (share) => `${Math.round(100 * share)} %`;
+export const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 
 export function picture(layout, recording, frame, modality = 'rgb') {
   const source = `/picture/${layout.sitting}/${recording}/${frame}/${modality}`;
@@ -35,7 +35,10 @@ function tile(kind, meant, ...children) {
 function stretchTile(layout, number) {
   const stretch = layout.stretches[number];
   const meant = { stretches: [number], group: stretch.group };
-  return tile('stretch', meant, picture(layout, stretch.recording, face(stretch)));
+  const apart = stretch.disagree
+    ? [make('span', { className: 'apart', textContent: '≠', title: 'RGB and depth disagree' })]
+    : [];
+  return tile('stretch', meant, picture(layout, stretch.recording, face(stretch)), ...apart);
 }
 
 function groupTile(layout, group, numbers) {
@@ -61,9 +64,9 @@ export function drawRows(layout) {
     if (!groups.has(stretch.group)) groups.set(stretch.group, []);
     groups.get(stretch.group).push(number);
   });
-  const worth = (number) => layout.stretches[number].worth ?? 0;
+  const doubt = (number) => layout.stretches[number].doubt ?? 0;
   const sections = [...groups.keys()].sort((a, b) => a - b).map((group) => {
-    const numbers = groups.get(group).sort((a, b) => worth(b) - worth(a) || a - b);
+    const numbers = groups.get(group).sort((a, b) => doubt(b) - doubt(a) || a - b);
     const tiles = [groupTile(layout, group, numbers), ...numbers.map((n) => stretchTile(layout, n))];
     return row(`group-${group}`, `Group ${group + 1}`, tiles);
   });
@@ -78,9 +81,8 @@ export function drawQueue(layout, state) {
   const kept = new Map([...strip.children].map((t) => [meaning(t).stretches[0], t]));
   if (String([...kept.keys()]) === String(state.queue) && !queue.hidden) return;
   strip.replaceChildren(...state.queue.map((n) => kept.get(n) ?? stretchTile(layout, n)));
-  queue.querySelector('h2 .quiet').textContent = layout.model
-    ? 'the model is least sure of these'
-    : 'one of each group, the largest groups first';
+  queue.querySelector('h2 .quiet').textContent =
+    `like many frames, unlike what is labelled${layout.model ? ', and the model is unsure' : ''}`;
   queue.hidden = !state.queue.length;
   if (at >= 0) focusTile(strip.children[Math.min(at, strip.children.length - 1)] ?? firstTile());
 }
@@ -118,14 +120,22 @@ export function labelled(button, layout, state) {
 
 function showLabel(button, layout, state, offer) {
   const { number, done, of, mixed } = labelled(button, layout, state);
-  const label = button.querySelector('.label');
   const offered = done < of ? offer(button) : null;
+  // Most tiles are as they were, and there may be thousands.
+  const colour = done ? number : state.classes.findIndex((c) => c.name === offered?.name);
+  const shown = JSON.stringify([colour, state.classes[number]?.name, done, mixed, offered]);
+  if (shown === button.shown) return;
+  button.shown = shown;
+  const label = button.querySelector('.label');
   const made = done ? state.classes[number].name + (mixed ? ' …' : '') : '';
   const guessed = offered?.sure ? `${Math.round(100 * offered.sure)}%` : '?';
   label.className = `label ${done ? 'made' : 'offered'}${offered?.faint ? ' faint' : ''}`;
-  label.replaceChildren(make('span', { className: 'name' }, made || (offered?.name ?? '')));
+  // Where only a part has a label, a key may give the rest another.
+  const other = made && offered && !offered.faint && offered.name !== state.classes[number].name;
+  const words = made ? made + (other ? ` + ${offered.name}?` : '') : (offered?.name ?? '');
+  label.replaceChildren(make('span', { className: 'name' }, words));
   if (!made && offered) label.append(make('span', {}, guessed));
-  label.style.setProperty('--class', done ? number : state.classes.findIndex((c) => c.name === offered?.name));
+  label.style.setProperty('--class', colour);
   const part = done && done < of ? `${done}/${of}` : `${of}`;
   button.querySelector('.count').textContent = meaning(button).frame ? '' : part;
   button.classList.toggle('partly', done > 0 && done < of);
@@ -140,8 +150,9 @@ function described(button, layout, state, { number, done, of, mixed }, offered) 
     : button.classList.contains('group')
       ? `all of group ${group + 1}`
       : `${layout.recordings[stretch.recording]} at ${stretch.start.toFixed(1)} s`;
+  const apart = button.querySelector('.apart') ? ', RGB and depth disagree' : '';
   const has = done ? `${state.classes[number].name}${mixed ? ' and others' : ''} on ${done}` : 'no label';
-  return `${what}, ${plural(of, 'frame')}, ${has}${offered ? `, Enter: ${offered.name}` : ''}`;
+  return `${what}, ${plural(of, 'frame')}, ${has}${apart}${offered ? `, Enter: ${offered.name}` : ''}`;
 }
 
 export const tilesOf = (section) => [...section.querySelectorAll('.tile')];

@@ -52,8 +52,16 @@ export function showPreview(button, layout, state) {
     whole ? plural(meant.stretches.length, 'stretch').replace('stretchs', 'stretches') : `from ${stretch.start.toFixed(1)} s`,
     done ? (done < of ? `${done} labelled` : 'labelled') : 'no label yet',
   ].join(', ');
-  const guess = whole ? null : stretch.guess;
-  at('preview-guess').textContent = guess ? `The model says ${guess[0]}, ${percent(guess[1])}` : '';
+  at('preview-guess').textContent = whole || !stretch.says ? '' : said(stretch);
+  at('preview-guess').classList.toggle('wrong', !whole && stretch.disagree);
+}
+
+/** What the model says of a stretch; where its two eyes see different things, what each does. */
+function said({ says, guess, disagree }) {
+  const words = Object.entries(says)
+    .slice(disagree ? 1 : 0, disagree ? undefined : 1)
+    .map(([mode, [name, p]]) => `${disagree ? MODES[mode] : 'The model'} says ${name}, ${percent(p)}`);
+  return disagree ? `${words.join('; ')}. Both together: ${guess[0]}, ${percent(guess[1])}` : words[0];
 }
 
 function spread(count) {
