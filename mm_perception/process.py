@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -24,7 +25,7 @@ from mm_perception.pool import ClassifierPool
 _REFUSALS = (MMPerceptionError, ros.RCLError, ros.UnknownROSArgsError)
 
 _THREADS = torch.get_num_threads()  # as the user has it
-_STOP = 1.0  # seconds that a camera's thread has to end before the process ends
+_STOP = 1.0  # seconds that the cameras' threads have to end before the process ends
 
 
 class Runnable(Protocol):
@@ -87,8 +88,9 @@ def run(make: Make, args: Sequence[str] | None = None) -> int:
             return 2
     finally:
         signals.append(0)  # impatience must not cut the ending short
+        end = time.monotonic() + _STOP
         for each in nodes:
-            each.end()
+            each.end(end)
         rclpy.try_shutdown()
     return 0
 
@@ -138,10 +140,10 @@ class _Spinning:
             # With a timeout: a signal that comes just before an endless wait would go unnoticed.
             executor.spin_once(timeout_sec=0.5)
 
-    def end(self) -> None:
-        """Close the node, unless its thread is still at something, as at a model to load."""
+    def end(self, until: float) -> None:
+        """Close the node, unless its thread is still at something then, as at a model to load."""
         if self._thread is not None:
-            self._thread.join(_STOP)
+            self._thread.join(max(0.0, until - time.monotonic()))
         if self._thread is None or not self._thread.is_alive():
             self.node.close()
 

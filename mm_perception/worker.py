@@ -136,7 +136,8 @@ class Worker(Generic[Question, Answer]):
         except StopIteration:
             return []
         except Exception as error:  # noqa: BLE001 - one bad image must not end the work
-            seat.failed(error)
+            with suppress(Exception):  # who cannot even be told does not take the others along
+                seat.failed(error)
             return []
         finally:
             self._done(seat)
@@ -165,6 +166,7 @@ class NewestWorker(Worker[Question, Answer]):
         self._name = name
         self._condition = threading.Condition()
         self._seats: list[Seat[Question, Answer]] = []
+        self._served: list[Seat[Question, Answer]] = []  # those that have a task in work
         self._thread: threading.Thread | None = None
 
     def seat(self, failed: Callable[[Exception], None]) -> Seat[Question, Answer]:
@@ -219,7 +221,8 @@ class NewestWorker(Worker[Question, Answer]):
                     self._condition.notify_all()
                 return []
             self.since = time.monotonic()
-            return [(seat, seat.begin()) for seat in self._seats if seat.is_ready]
+            self._served = [seat for seat in self._seats if seat.is_ready]
+            return [(seat, seat.begin()) for seat in self._served]
 
     def _begin(self) -> None:
         # A daemon: work that hangs in a driver must not keep the process from ending.
@@ -230,13 +233,13 @@ class NewestWorker(Worker[Question, Answer]):
         with suppress(_RelievedError):
             while batch := self.next():
                 self.work(batch)
-                self.free(batch)
+                self.free()
 
-    def free(self, batch: Batch[Question, Answer]) -> None:
-        """Note that tasks are done."""
+    def free(self) -> None:
+        """Note that the tasks in work are done."""
         with self._condition:
             self.since = None
-            for seat, _ in batch:
+            for seat in self._served:
                 seat.since = None
             self._condition.notify_all()
 
@@ -267,7 +270,7 @@ class NewestWorker(Worker[Question, Answer]):
     def _relieve(self) -> None:
         """Leave the thread to the one that holds it up, and go on for the others on a new one."""
         stuck, self._whose, self.since = self._whose, None, None
-        for seat in self._seats:
+        for seat in self._served:
             if stuck is None or seat is not stuck[0]:
                 seat.since = None
         self._begin()

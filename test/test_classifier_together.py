@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from bundles import make_bundle
+from uw_scene import Scene
 
 from mm_perception.bundle import Head
 from mm_perception.classifier import Classifier
@@ -195,3 +199,42 @@ def test_cameras_with_objects_and_without_are_labelled_together(classifier: Clas
         assert said.probabilities == pytest.approx(expected.probabilities, abs=1e-5)
     assert only(one).mode == 'depth'
     assert classifier.answer([]) == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_no_label_of_a_real_kinects_pictures_is_another_one_in_a_batch(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    weights = shared_data / 'weights' / 'squeezenet1_0_imagenet.fp16.safetensors'
+    train = [sys.executable, '-m', 'training', 'fit', '--washington', shared_data / 'uw_rgbd']
+    train += ['--backbone', 'squeezenet1_0', '--backbone-weights', weights]
+    train += ['--set', 'model.widths={hidden: 256, a: 128, z: 64}']
+    train += ['--set', 'optimisation.learning_rate=0.001', '--set', 'optimisation.epochs=10']
+    train += ['--output', tmp_path / 'model', '--cache', tmp_path / 'features']
+    subprocess.run(train, check=True)
+    requests = list(of_the_scene(Scene(shared_data / 'uw_scene01')))
+    for engine in ENGINES:
+        made = Classifier(tmp_path / 'model' / 'bundle', 'cpu', engines=engine)
+        made.warm_up(at_once=4)
+        alone = [made.answer([request])[0] for request in requests]
+        together = [a for at in range(0, len(requests), 4) for a in made.answer(requests[at:][:4])]
+        said = [(p.mode, p.label) for answer in alone for p in predictions(answer)]
+        assert said == [(p.mode, p.label) for answer in together for p in predictions(answer)]
+        assert len(said) > 500
+        assert {mode for mode, _ in said} == {'rgbd', 'rgb', 'depth'}
+        assert len({label for _, label in said}) > 3
+
+
+def predictions(answer: Answer | Exception) -> list[Prediction]:
+    assert isinstance(answer, list), answer
+    return [each for each in answer if each is not None]
+
+
+def of_the_scene(scene: Scene) -> Iterator[Request]:
+    """Every object for a camera of its own; a third has lost depth, another one colour."""
+    modes = itertools.cycle([(RGB, DEPTH), (RGB,), (DEPTH,)])
+    for number, boxes in Scene.truth().items():
+        frames = scene.observation(number).frames
+        for box in boxes.values():
+            yield asked(Observation.of(*(frames[m] for m in next(modes))), boxes=[box])

@@ -236,7 +236,10 @@ def test_who_waits_for_a_device_that_hangs_is_told_so_too(
 
 
 def test_one_that_hangs_by_its_own_doing_holds_up_the_others_for_a_moment_only(
-    desk: Desk, seats: list[Seat[int, int]], monkeypatch: pytest.MonkeyPatch
+    desk: Desk,
+    worker: NewestWorker[int, int],
+    seats: list[Seat[int, int]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(subject, '_LONG', 0.1)
     desk.let_end(100)
@@ -248,8 +251,12 @@ def test_one_that_hangs_by_its_own_doing_holds_up_the_others_for_a_moment_only(
         assert free.wait(PATIENCE)
         desk.said.append(answer)
 
-    seats[1].submit(hang(0))
+    with worker._condition:  # so that they come at the same time
+        seats[1].submit(hang(0))
+        leaver = worker.seat(desk.failures.append)
+        leaver.submit(desk.task(9))
     assert hanging.wait(PATIENCE)
+    assert not leaver.close(0.01)
 
     def others_go_on() -> bool:
         seats[0].submit(desk.task(1))
@@ -258,6 +265,7 @@ def test_one_that_hangs_by_its_own_doing_holds_up_the_others_for_a_moment_only(
         return {1, 2} <= {*desk.said}
 
     until(others_go_on)
+    assert leaver.close(0.0)  # which was in one batch with what hangs
     assert seats[1].busy_for() > 0.1
     assert not seats[1].close(0.01)
     assert 0 not in desk.said
@@ -309,7 +317,7 @@ def test_nobody_starves_and_everybody_is_served_the_newest_once(events: list[int
             before = len(worker.batches)
             batch = worker.next()
             worker.work(batch)
-            worker.free(batch)
+            worker.free()
             # Whoever waits when the device is free is served at once, whatever the others do.
             assert {*worker.batches[before]} == {*waiting.items()}
             assert len(worker.batches) == before + 1

@@ -3,8 +3,8 @@
 """A camera that costs little: ready-made messages, 640 × 480, rgb8 and 16UC1.
 
 ``steady_camera.py RATE`` publishes so many pairs a second on /rgb/image and /depth/image until it
-is ended; ``steady_camera.py RATE /front /left`` does so for several cameras, which take their
-pictures one after the other.
+is ended; ``steady_camera.py RATE /front /left`` does so for several cameras, which are triggered
+together.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 import cv2
@@ -49,22 +49,19 @@ def pictures() -> list[tuple[Any, Any]]:
 def main() -> None:
     """Publish at the rate on the command line."""
     namespaces = sys.argv[2:] or ['']
-    period = 1 / float(sys.argv[1]) / len(namespaces)
+    period = 1 / float(sys.argv[1])
     ready = pictures()
     rclpy.init()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     node = rclpy.create_node('steady_camera')
     qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-    cameras = [
-        [node.create_publisher(Image, f'{space}/{eye}/image', qos) for eye in ('rgb', 'depth')]
-        for space in namespaces
-    ]
+    topics = [f'{space}/{eye}/image' for space in namespaces for eye in ('rgb', 'depth')]
+    publishers = [node.create_publisher(Image, topic, qos) for topic in topics]
     start = time.monotonic()
     for number in count():
         time.sleep(max(0.0, start + number * period - time.monotonic()))
         stamp = time_of(time.time_ns())
-        turn, camera = divmod(number, len(cameras))
-        for publisher, message in zip(cameras[camera], ready[turn % _PICTURES], strict=True):
+        for publisher, message in zip(publishers, cycle(ready[number % _PICTURES]), strict=False):
             message.header.stamp = stamp
             publisher.publish(message)
 
