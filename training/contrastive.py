@@ -56,6 +56,6 @@ def contrastive_loss(
 
     """
     alike = affinity == ALIKE
-    logits = (similarity - margin * alike) / temperature
+    logits = (similarity - margin * alike.to(similarity.dtype)) / temperature
     counted = logits.masked_fill(affinity == NEITHER, -torch.inf).logsumexp(-1)
     return (counted - logits.masked_fill(~alike, -torch.inf).logsumexp(-1)).mean()
