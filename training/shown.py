@@ -50,8 +50,11 @@ class Shown:
 
     def anew(self, modality: Modality, settings: PipelineSettings) -> Image:
         """Give the input as it might have been; drawn with torch's own random state."""
+        change = Augmentation.draw()
+        if change.turned:
+            settings = _turned(settings)
         try:
-            return _input(modality, Augmentation.draw()(self.views), settings)
+            return _input(modality, change(self.views), settings)
         except ImageError:  # the part that was left has not one distance
             return self.images[modality]
 
@@ -86,6 +89,16 @@ def shown(
                 views = _views(observation, settings, kept, box)
                 images = {modality: _input(modality, views, settings) for modality in kept}
                 yield Shown(source.name, numbers[time], views, images)
+
+
+def _turned(settings: PipelineSettings) -> PipelineSettings:
+    """Let gravity that is given pull a picture that is turned over to its other side."""
+    given = settings.preprocessing
+    if given.gravity is None:
+        return settings
+    right, down, forward = given.gravity
+    turned = given.model_copy(update={'gravity': (-right, down, forward)})
+    return settings.model_copy(update={'preprocessing': turned})
 
 
 def _views(
