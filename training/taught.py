@@ -15,6 +15,7 @@ from mm_perception.errors import SettingsError
 from mm_perception.observation import Modality
 from mm_perception.pipeline import Pipeline
 from training.dataset import Dataset, Source
+from training.joined import Joined
 from training.place import Place, running
 from training.recipe import Recipe
 from training.shown import shown
@@ -81,13 +82,13 @@ def _pairs(sources: Sequence[Source], train: Dataset, recipe: Recipe, most: int)
         wanted[names[row]][times[row]] = row
     moments = list(shown(sources, wanted, recipe, [STUDENT]))
     rows = [moment.number for moment in moments]
-    features = torch.cat([each.features[str(TEACHER)] for each in train.rows])
+    features = Joined([each.features[str(TEACHER)] for each in train.rows])
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
     size = recipe.pipeline.preprocessing.size
     images = [moment.images[STUDENT] for moment in moments]
     return Pairs(
         np.stack(images) if images else np.empty((0, size, size, 3), np.uint8),
-        features[rows],
+        features[torch.tensor(rows, dtype=torch.long)],
         torch.tensor([numbers[names[row]] for row in rows]),
         torch.tensor([times[row] for row in rows]),
         lambda row: moments[row].anew(STUDENT, recipe.pipeline),

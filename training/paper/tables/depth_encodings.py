@@ -18,8 +18,8 @@ from training.paper.tables.comparison import Mode
 from training.paper.tables.few_labels import NAMES, Spread, spread, value
 
 ENCODINGS = ('jet', 'normals', 'hha')
-_WAYS = {FROZEN: 'as it is', TAUGHT: 'taught by RGB'}
-_MODES: Mapping[Mode, str] = {'w': 'depth', 'xw': 'both'}
+_WAYS = {FROZEN: 'as it was', TAUGHT: 'taught'}
+_MODES: Mapping[Mode, str] = {'w': 'depth alone', 'xw': 'both'}
 
 Cell = tuple[str, str]
 """An encoding, and what became of the backbone."""
@@ -58,13 +58,16 @@ def lines(results: Sequence[Result]) -> list[Line]:
             key = _of(result.data), result.labels, _learner(result)
             place = found.setdefault(key, {}).setdefault(cell, {})
             place[result.seed, result.split or 0] = result
+    kept = {key: cells for key, cells in sorted(found.items(), key=_fewest) if len(cells) > 1}
+    names = [(data, labels, _short(learner)) for data, labels, learner in kept]
     return [
-        Line(*key, cells) for key, cells in sorted(found.items(), key=_fewest) if len(cells) > 1
+        Line(*key, cells) if names.count(name) > 1 else Line(*name, cells)
+        for name, (key, cells) in zip(names, kept.items(), strict=True)
     ]
 
 
 def print_depth_encodings(console: Console, results: Sequence[Result]) -> None:
-    """Print, by data set, the accuracy by depth and by both."""
+    """Print, by data set, the accuracy by depth alone and by both."""
     found = lines(results)
     if not found:
         console.print(
@@ -72,28 +75,29 @@ def print_depth_encodings(console: Console, results: Sequence[Result]) -> None:
         )
         return
     for data in dict.fromkeys(line.data for line in found):
-        console.print(Text(f'{data}: unseen objects', style='bold'))
-        console.print(_table([line for line in found if line.data == data]))
+        for mode, name in _MODES.items():
+            console.print(Text(f'{data}: unseen objects by {name}', style='bold'))
+            console.print(_table([line for line in found if line.data == data], mode))
     console.print(
         Text(
             'Accuracy in %: the mean over splits and seeds ±standard deviation over seeds of the '
-            "splits' mean (runs).",
+            "splits' mean.",
             style='dim',
         )
     )
 
 
-def _table(found: Sequence[Line]) -> Table:
+def _table(found: Sequence[Line], mode: Mode) -> Table:
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for title in ('by', 'labels', 'learner', "depth's backbone", *ENCODINGS):
+    for title in ('labels', 'learner', 'backbone', *ENCODINGS, 'runs'):
         table.add_column(title, no_wrap=True)
-    for mode, name in _MODES.items():
-        for line in found:
-            for way, told in _WAYS.items():
-                figures = [line.accuracy((encoding, way), mode) for encoding in ENCODINGS]
-                if any(figures):
-                    cells = (f'{f} ({f.runs})' if f else '—' for f in figures)
-                    table.add_row(name, line.labels, line.learner, told, *cells)
+    for line in found:
+        for way, told in _WAYS.items():
+            figures = [line.accuracy((encoding, way), mode) for encoding in ENCODINGS]
+            runs = max((figure.runs for figure in figures if figure), default=0)
+            if runs:
+                cells = (str(figure or '—') for figure in figures)
+                table.add_row(line.labels, line.learner, told, *cells, str(runs))
         table.add_section()
     return table
 
@@ -118,6 +122,11 @@ def _learner(result: Result) -> str:
     if result.model == LINEAR:
         return name
     return f'{name}, α {result.alpha:g}, {result.epochs} epochs'
+
+
+def _short(learner: str) -> str:
+    """Leave the recipe out, where there is one only."""
+    return learner.split(',', maxsplit=1)[0]
 
 
 def _fewest(item: tuple[tuple[str, str, str], object]) -> tuple[str, bool, float, bool]:
