@@ -18,7 +18,7 @@ from training.paper.tables.comparison import Mode
 from training.paper.tables.few_labels import NAMES, Spread, spread, value
 
 ENCODINGS = ('jet', 'normals', 'hha')
-_WAYS = {FROZEN: 'as it was', TAUGHT: 'taught'}
+_WAYS = FROZEN, TAUGHT
 _MODES: Mapping[Mode, str] = {'w': 'depth alone', 'xw': 'both'}
 
 Cell = tuple[str, str]
@@ -92,12 +92,12 @@ def _table(found: Sequence[Line], mode: Mode) -> Table:
     for title in ('labels', 'learner', 'backbone', *ENCODINGS, 'runs'):
         table.add_column(title, no_wrap=True)
     for line in found:
-        for way, told in _WAYS.items():
+        for way in _WAYS:
             figures = [line.accuracy((encoding, way), mode) for encoding in ENCODINGS]
             runs = max((figure.runs for figure in figures if figure), default=0)
             if runs:
                 cells = (str(figure or '—') for figure in figures)
-                table.add_row(line.labels, line.learner, told, *cells, str(runs))
+                table.add_row(line.labels, line.learner, way, *cells, str(runs))
         table.add_section()
     return table
 
