@@ -121,7 +121,7 @@ def _learner(result: Result) -> str:
     name = NAMES[result.model]
     if result.model == LINEAR:
         return name
-    return f'{name}, α {result.alpha:g}, {result.epochs} epochs'
+    return f'{name}, a of {result.a}, α {result.alpha:g}, {result.epochs} epochs'
 
 
 def _short(learner: str) -> str:

@@ -59,7 +59,7 @@ def test_only_runs_that_every_form_has_are_compared() -> None:
 
 
 def test_what_was_measured_in_one_form_only_compares_nothing() -> None:
-    semi = {'model': SEMI_SUPERVISED, 'alpha': 30, 'beta': 1}
+    semi = {'model': SEMI_SUPERVISED, 'a': 64, 'alpha': 30, 'beta': 1}
     rows = [
         result('frozen squeezenet1_0', 60),
         result('squeezenet1_0, hha', 60),  # fine-tuned
@@ -70,15 +70,15 @@ def test_what_was_measured_in_one_form_only_compares_nothing() -> None:
 
 
 def test_a_learners_recipes_are_kept_apart_and_named_where_there_are_several() -> None:
-    semi = {'model': SEMI_SUPERVISED, 'alpha': 30, 'beta': 1}
+    semi = {'model': SEMI_SUPERVISED, 'a': 64, 'alpha': 30, 'beta': 1}
     one, other = (
         [result(f'{way} squeezenet1_0', 60, epochs=epochs, **semi) for way in ('frozen', 'taught')]
         for epochs in (30, 60)
     )
     assert [line.learner for line in lines(one)] == ['SS-HMVAE-kl']
     assert [line.learner for line in lines([*one, *other])] == [
-        'SS-HMVAE-kl, α 30, 30 epochs',
-        'SS-HMVAE-kl, α 30, 60 epochs',
+        'SS-HMVAE-kl, a of 64, α 30, 30 epochs',
+        'SS-HMVAE-kl, a of 64, α 30, 60 epochs',
     ]
 
 
