@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     Values: TypeAlias = NDArray[np.float32]
 
+NEAREST = np.float32(1e-3)  # metres: no sensor sees nearer, and 1/z stays a number
 _RADIUS = 3  # pixels: 7×7 average a Kinect's steps away, and leave an apple its roundness
 _OFFSETS = np.arange(-_RADIUS, _RADIUS + 1, dtype=np.float32)
 
@@ -45,7 +46,7 @@ def surface_normals(
 
     """
     inverse = np.zeros(depth.shape, np.float32)
-    np.divide(np.float32(1), depth, out=inverse, where=valid)
+    np.divide(np.float32(1), np.maximum(depth, NEAREST), out=inverse, where=valid)
     # Only differences count; measured from the middle they keep more of float32's digits.
     middle = np.float32(inverse.sum() / max(np.count_nonzero(valid), 1))
     np.subtract(inverse, middle, out=inverse, where=valid)

@@ -10,22 +10,25 @@ scaled to 0–255, and jet makes three channels of them, red being near (figure 
 Here holes are filled before anything is scaled, not after: scaling would blend a hole's border with
 the hole.
 
-In place of jet, depth can be given as surface normals (``normals.py``).
+In place of jet, depth can be given as surface normals (``normals.py``) or as HHA (``hha.py``).
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mm_perception.errors import ImageError
+from mm_perception.hha import hha
 from mm_perception.normals import surface_normals
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
 _LEVELS = np.arange(256, dtype=np.uint8).reshape(-1, 1)
 _JET = np.ascontiguousarray(cv2.applyColorMap(_LEVELS, cv2.COLORMAP_JET)[:, :, ::-1])
@@ -34,8 +37,11 @@ _JET = np.ascontiguousarray(cv2.applyColorMap(_LEVELS, cv2.COLORMAP_JET)[:, :, :
 _FACING = np.array([0, 0, -1], np.float32)  # a surface that looks into the camera
 _OUTWARD = np.array([1, 1, -1], np.float32)  # as pictures of normals have it: blue is towards us
 
+_LEVEL = 127.5  # a surface that looks into a level camera, in HHA
+
 _FLAT = 1e-6  # metres: no sensor tells distances apart that are nearer to each other
 _FARTHEST = 1000.0  # metres: no sensor sees farther
+_NO_LENGTH = 1e-6  # of a direction
 
 
 class PreprocessingSettings(BaseModel):
@@ -56,17 +62,25 @@ class PreprocessingSettings(BaseModel):
         'which shows its shape whatever its distance.',
     )
 
-    depth_encoding: Literal['jet', 'normals'] = Field(
+    depth_encoding: Literal['jet', 'normals', 'hha'] = Field(
         'jet',
         description="How depth becomes three channels: jet, the paper's, colours distances; "
-        'normals gives the direction of the surface, which no distance changes.',
+        'normals gives the direction of the surface, which no distance changes; hha the horizontal '
+        "disparity, the height, and the surface's angle with gravity.",
     )
     focal_length: float = Field(
         570.3,
         gt=0,
         le=100_000,
-        description="normals: the depth camera's, in pixels of its images (fx of its camera_info). "
-        "The default is the first Kinect's; a camera that is not known better is taken for one.",
+        description="normals, hha: the depth camera's, in pixels of its images (fx of its "
+        "camera_info). The default is the first Kinect's; a camera that is not known better is "
+        'taken for one.',
+    )
+
+    gravity: tuple[float, float, float] | None = Field(
+        None,
+        description='hha: where down is as the camera sees it, [right, down, forward] of any '
+        'length: [0, 1, 0] for a level camera. Unset: each crop tells, as far as it can.',
     )
 
     @field_validator('depth_range')
@@ -77,6 +91,18 @@ class PreprocessingSettings(BaseModel):
                 f'{list(value)} is not [near, far] in metres, 0 <= near < far <= {_FARTHEST:g}'
             )
         return value
+
+    @model_validator(mode='after')
+    def _hha_fits(self) -> Self:
+        if self.gravity is not None and self.depth_encoding != 'hha':
+            raise ValueError(
+                f"gravity is for depth_encoding 'hha', not '{self.depth_encoding}': leave it out"
+            )
+        if self.gravity is not None and not math.hypot(*self.gravity) > _NO_LENGTH:
+            raise ValueError(f'gravity {list(self.gravity)} points nowhere: give a direction')
+        if self.depth_encoding == 'hha' and self.depth_range and not self.depth_range[0]:
+            raise ValueError('depth_range [0, …] has no disparity for hha: begin above 0 metres')
+        return self
 
 
 def rgb_input(crop: NDArray[np.uint8], settings: PreprocessingSettings) -> NDArray[np.uint8]:
@@ -107,7 +133,8 @@ def depth_input(crop: NDArray[np.float32], settings: PreprocessingSettings) -> N
 
     Returns:
         size×size×3, red first. Jet: red is near. Normals: red the more the surface looks to the
-        right, green down, blue towards the camera; grey (127.5) is neither.
+        right, green down, blue towards the camera; grey (127.5) is neither. HHA: red the nearer,
+        green the higher, blue the more the surface looks up.
 
     Raises:
         ImageError: No pixel of the crop has a distance.
@@ -115,6 +142,8 @@ def depth_input(crop: NDArray[np.float32], settings: PreprocessingSettings) -> N
     """
     if settings.depth_encoding == 'normals':
         return _normals_input(crop, settings)
+    if settings.depth_encoding == 'hha':
+        return _hha_input(crop, settings)
     levels = depth_levels(fill_holes(crop), settings.depth_range)
     return jet(np.rint(fit_square(levels, settings.size)).astype(np.uint8))
 
@@ -220,17 +249,56 @@ def jet(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _normals_input(crop: NDArray[np.float32], settings: PreprocessingSettings) -> NDArray[np.uint8]:
-    valid, focal_length = _valid(crop), settings.focal_length
-    if (scale := settings.size / max(crop.shape)) < 1:
-        # Thinned, not blended: a hole stays one, and the surface's edge is no slope.
-        size = max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale))
-        thinned = cv2.resize(crop, size, interpolation=cv2.INTER_NEAREST)
-        crop = cast('NDArray[np.float32]', thinned)
-        valid = cv2.resize(valid.view(np.uint8), size, interpolation=cv2.INTER_NEAREST).view(bool)
-        focal_length *= scale
-    normals, known = surface_normals(crop, valid, focal_length)
+    normals, known = surface_normals(*_thinned(crop, settings))
     if not known.all():
         normals = _fill(normals, known) if known.any() else np.broadcast_to(_FACING, normals.shape)
     square = fit_square(np.ascontiguousarray(normals), settings.size)
     colours = np.rint(127.5 * (1 + square * _OUTWARD))
     return cast('NDArray[np.uint8]', colours.astype(np.uint8))
+
+
+def _hha_input(crop: NDArray[np.float32], settings: PreprocessingSettings) -> NDArray[np.uint8]:
+    depth, valid, focal_length = _thinned(crop, settings)
+    disparity, height, angle, known = hha(depth, valid, focal_length, settings.gravity)
+    seen = disparity[valid]
+    near, far = settings.depth_range or (1 / float(seen.max()), 1 / float(seen.min()))
+    channels = np.stack(
+        [
+            _scaled(disparity, 1 / far, 1 / near),
+            _scaled(height, 0, float(height.max())),
+            _scaled(angle, 0, np.pi),
+        ],
+        axis=-1,
+    )
+    if not valid.all():
+        channels[..., :2] = _fill(channels[..., :2], valid)
+    if not known.all():
+        channels[..., 2] = _fill(channels[..., 2], known) if known.any() else _LEVEL
+    square = fit_square(channels, settings.size)
+    return cast('NDArray[np.uint8]', np.rint(square).astype(np.uint8))
+
+
+def _thinned(
+    crop: NDArray[np.float32], settings: PreprocessingSettings
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], float]:
+    """Give distances, which of them are some, and the focal length, at the network's size.
+
+    Thinned, not blended: a hole stays one, and the surface's edge is no slope.
+    """
+    valid, scale = _valid(crop), settings.size / max(crop.shape)
+    if scale >= 1:
+        return crop, valid, settings.focal_length
+    size = max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale))
+    thinned = cv2.resize(crop, size, interpolation=cv2.INTER_NEAREST)
+    left = cv2.resize(valid.view(np.uint8), size, interpolation=cv2.INTER_NEAREST).view(bool)
+    if not left.any():  # few distances, between those that are taken
+        return _thinned(_fill(crop, valid), settings)
+    return cast('NDArray[np.float32]', thinned), left, settings.focal_length * scale
+
+
+def _scaled(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
+    """Scale values to 0–255; 255 throughout where there is no difference."""
+    if high - low < _FLAT:
+        return np.full(values.shape, 255, np.float32)
+    levels: NDArray[np.float32] = (values - np.float32(low)) * np.float32(255 / (high - low))
+    return np.clip(levels, 0, 255, out=levels)

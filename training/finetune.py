@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,8 +27,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -40,20 +37,19 @@ from mm_perception.features import (
     cached_weights,
     dimension,
     load_backbone,
-    read_weights,
     sha256_of,
 )
 from mm_perception.models import Objective
+from training.backbone_files import about_kept, write_backbone
 from training.best_epoch import BestEpoch
 from training.climb import Items, Run, climb
-from training.durable import replacing
 from training.interrupt import StoppedError
+from training.layers import freeze, share
 from training.precision import in_bfloat16
-from training.recipe import SMALL, FineTuning, Optimisation
+from training.recipe import FineTuning, Optimisation
 
 _INPUT = 'images'
 _CHUNK = 64
-_THIRD = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -176,7 +172,7 @@ def fine_tune(
     half = in_bfloat16(how.precision, run.device)
     network = _Classifier(backbone, features, len(labelled.classes), how.dropout, half=half)
     network.to(run.device).requires_grad_(True)
-    freeze(backbone, _share(how, len(labelled.labels)))
+    freeze(backbone, share(how.trainable, len(labelled.labels)))
     images = torch.from_numpy(labelled.images).to(run.device)
     checkpoint = path.with_suffix('.checkpoint')
     patience = how.patience if held_out is not None else None
@@ -200,7 +196,7 @@ def fine_tune(
             raise
     best.take()
     accuracy = _accuracy(network.eval(), images, labelled.labels)
-    _write(path, read_weights(source), backbone.cpu(), {'run': identity, 'accuracy': accuracy})
+    write_backbone(path, source, backbone.cpu(), {'run': identity, 'accuracy': accuracy})
     checkpoint.unlink(missing_ok=True)
     return FineTuned(path, sha256_of(path), accuracy)
 
@@ -237,38 +233,10 @@ def _identity(
 
 
 def _kept(path: Path, identity: str) -> FineTuned | None:
-    """Find an earlier run's file; None when there is none, or a damaged one."""
-    if not path.is_file():
-        return None
-    try:
-        with safe_open(path, framework='pt') as file:
-            about = json.loads((file.metadata() or {})['about'])
-    except (OSError, SafetensorError, KeyError, ValueError):
-        return None
-    if about['run'] != identity:
+    about = about_kept(path, identity)
+    if about is None:
         return None
     return FineTuned(path, sha256_of(path), about['accuracy'], reused=True)
-
-
-def freeze(backbone: Backbone, share: float) -> None:
-    """Leave only the last layers something to learn.
-
-    Args:
-        backbone: Whose layers stand in the order in which they compute.
-        share: Of the layers with weights; at least one learns.
-
-    """
-    layers = [m for m in backbone.network.modules() if any(True for _ in m.parameters(False))]
-    learning = max(math.ceil(share * len(layers)), 1)
-    for layer in layers[:-learning]:
-        for parameter in layer.parameters(recurse=False):
-            parameter.requires_grad_(False)
-
-
-def _share(how: FineTuning, images: int) -> float:
-    if how.trainable is not None:
-        return how.trainable
-    return _THIRD if images < SMALL else 1.0
 
 
 def _drawn(labelled: LabelledImages, images: Tensor, rows: Tensor, how: FineTuning) -> Tensor:
@@ -295,17 +263,3 @@ def _accuracy(network: _Classifier, images: Tensor, labels: Tensor) -> float:
     with torch.inference_mode():
         found = torch.cat([network(part).argmax(-1).cpu() for part in torch.split(images, _CHUNK)])
     return float((found == labels).float().mean())
-
-
-def _write(
-    path: Path, state: dict[str, Tensor], backbone: Backbone, about: dict[str, object]
-) -> None:
-    """Write the whole network: what was not tuned, after the cut, as it was."""
-    tensors = {name: value.float() if value.is_floating_point() else value
-               for name, value in state.items()} | backbone.network.state_dict()  # fmt: skip
-    tensors = {name: value.contiguous() for name, value in tensors.items()}
-    try:
-        with replacing(path) as partial:
-            save_file(tensors, partial, {'about': json.dumps(about)})
-    except (OSError, SafetensorError) as error:
-        raise TrainingError(f'{path}: the fine-tuned weights cannot be kept: {error}') from error

@@ -23,6 +23,7 @@ from pydantic import (
 from mm_perception import plain_yaml
 from mm_perception.errors import SettingsError
 from mm_perception.models import ModelSettings
+from mm_perception.observation import Modality
 from mm_perception.pipeline import PipelineSettings
 from mm_perception.scaling import ScalingKind
 from training.config import config_folders
@@ -106,6 +107,52 @@ PAPER = FineTuning(
 """As the paper fine-tunes (§4.1.2), where it names something."""
 
 
+class Teaching(BaseModel):
+    """How RGB's backbone teaches depth's on unlabelled pairs; see ``training/teaching.py``."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
+
+    epochs: PositiveInt = Field(10, description='Passes over the pairs.')
+    learning_rate: PositiveFloat = Field(1e-4, description="Adam's first; it falls as a cosine.")
+    batch_size: int = Field(
+        64, ge=2, description='Pairs a step, each of which is told from the others.'
+    )
+    temperature: float = Field(
+        0.1,
+        ge=1e-3,
+        le=10,
+        description='Of the loss: the lower, the more the nearest others count.',
+    )
+    margin: float = Field(
+        0.0, ge=0, le=1, description='By how much what is alike has to be more similar.'
+    )
+    neighbours: float | None = Field(
+        None,
+        ge=0,
+        description='Seconds: moments of one recording that lie no farther apart are not told from '
+        'each other, as they mostly show the same. Unset: all of one recording.',
+    )
+    pairs: PositiveInt = Field(
+        5000, description='At most so many, evenly over all; each takes the memory of its crop.'
+    )
+    trainable: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description='The share of the layers with weights that learn, those next to the features. '
+        f'Unset: a third where there are fewer than {SMALL} pairs, else all.',
+    )
+    augment: bool = Field(True, description='Crop and turn over the depth images anew each time.')
+    precision: Precision = Field(
+        'auto',
+        description='What layers compute in; the weights are float32. auto: bfloat16 on a GPU '
+        'and on processors that multiply it.',
+    )
+    seed: int = Field(
+        0, ge=0, lt=2**32, description="Of order and crops; a recipe's own replaces it."
+    )
+
+
 class Rates(BaseModel):
     """How often a trained model may be wrong about what is unusual."""
 
@@ -135,6 +182,11 @@ class Recipe(BaseModel):
         (),
         description='Shares of the labels to fit with once more, for the curve in the report.',
     )
+    teaching: Teaching | None = Field(
+        None,
+        description="Let RGB's backbone teach depth's on all pairs, before anything else learns; "
+        'unset: it stays as it was.',
+    )
     finetune: FineTuning | None = Field(
         None, description='Fine-tune the backbones on the labelled frames; unset: they are frozen.'
     )
@@ -158,6 +210,12 @@ class Recipe(BaseModel):
         default_factory=Rates, description='When an object is unknown, and when the eyes disagree.'
     )
     seed: int = Field(0, ge=0, lt=2**32, description='Of everything random in training.')
+
+    @model_validator(mode='after')
+    def _teaches_depth(self) -> Self:
+        if self.teaching is not None and self.pipeline.backbones.keys() < set(Modality):
+            raise ValueError('teaching: RGB teaches depth, so pipeline.backbones has to have both')
+        return self
 
     @model_validator(mode='after')
     def _curve_is_of_labels(self) -> Self:

@@ -39,6 +39,7 @@ from training.summary import (
     version,
     versions,
 )
+from training.taught import taught
 from training.trust import Findings, gather, learn_trust
 from training.tuned import fine_tuned
 from training.weights import without_pickle
@@ -53,7 +54,7 @@ class Setting:
         device: Where to compute.
         cache: The folder that keeps features.
         backbone_weights: The backbones' weights file, where the recipe asks for one.
-        fine_tuned: What was made of it, by modality.
+        learned: What was made of it, by modality.
         resume: Go on with what was begun in the output folder, however far that had come.
         overwrite: Replace what an earlier session left there.
         checkpoint_every: See ``Run``.
@@ -67,7 +68,7 @@ class Setting:
     device: torch.device
     cache: Path
     backbone_weights: Path | None = None
-    fine_tuned: Mapping[Modality, Path] = field(default_factory=dict)
+    learned: Mapping[Modality, Path] = field(default_factory=dict)
     resume: bool = False
     overwrite: bool = False
     checkpoint_every: float = CHECKPOINT_SECONDS
@@ -140,9 +141,13 @@ def _train(
     pipeline = load_pipeline(recipe.pipeline, setting.backbone_weights, setting)
     take = partial(_take, recipe, setting, material, held_out, leave_out)
     train, test, data = take(pipeline)
+    if recipe.teaching is not None:
+        pipeline, files = taught(pipeline, material.sources, train, recipe, setting)
+        setting = replace(setting, learned=files)
     if recipe.finetune is not None:
         pipeline, files = fine_tuned(pipeline, material.sources, train, data, recipe, setting)
-        setting = replace(setting, fine_tuned=files)
+        setting = replace(setting, learned=files)
+    if setting.learned:
         train, test, data = take(pipeline)
     setting.console.print(description(data, train, test))
     history: list[Epoch] = []
@@ -372,7 +377,7 @@ def _save(
         modality: file
         for modality, spec in pipeline.settings.backbones.items()
         if spec.weights == 'file'
-        and (file := setting.fine_tuned.get(modality, setting.backbone_weights)) is not None
+        and (file := setting.learned.get(modality, setting.backbone_weights)) is not None
     }
     manifest = {
         'created': datetime.now(timezone.utc).isoformat(timespec='seconds'),

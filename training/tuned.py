@@ -6,83 +6,22 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from rich.console import Console
 
-from mm_perception.errors import ImageError, SettingsError
-from mm_perception.objects.boxes import Box
-from mm_perception.objects.finding import finder_for
-from mm_perception.observation import Modality, Observation
-from mm_perception.pipeline import Image, Pipeline, PipelineSettings
-from mm_perception.preprocessing import depth_input, rgb_input
-from mm_perception.regions import crop, find_region
-from training.augmentation import Augmentation
-from training.climb import UNLABELLED, Progress, Run
+from mm_perception.errors import SettingsError
+from mm_perception.observation import Modality
+from mm_perception.pipeline import Pipeline, PipelineSettings
+from training.climb import UNLABELLED
 from training.dataset import Dataset, Source
-from training.distributed import Ranks
 from training.finetune import LabelledImages, fine_tune
 from training.fit import TrainingData
-from training.interrupt import stoppable
-from training.progress import progress_bars
+from training.place import Place, running
 from training.recipe import Recipe
-
-Views = Mapping[Modality, NDArray[Any]]
-"""What the sensors gave of the object: colour, and depth in metres."""
-
-_INPUTS: dict[Modality, Callable[..., Image]] = {
-    Modality.RGB: rgb_input,
-    Modality.DEPTH: depth_input,
-}
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One labelled frame.
-
-    Attributes:
-        recording: Where it is from.
-        label: Its class's number.
-        views: Of every modality.
-        images: The networks' input made of them.
-
-    """
-
-    recording: str
-    label: int
-    views: Views
-    images: Mapping[Modality, Image]
-
-
-class Place(Protocol):
-    """Where the fine-tuning is done: a session's setting."""
-
-    @property
-    def backbone_weights(self) -> Path | None:
-        """The backbones' weights file; None takes ImageNet's from the torch cache."""
-
-    @property
-    def cache(self) -> Path:
-        """The folder that keeps features; what is fine-tuned is put beside it."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where to compute."""
-
-    @property
-    def ranks(self) -> Ranks:
-        """The processes that train together."""
-
-    @property
-    def console(self) -> Console:
-        """Where it speaks."""
+from training.shown import Shown, shown
 
 
 def fine_tuned(
@@ -117,20 +56,20 @@ def fine_tuned(
             'finetune: is done by one process; train with one, or give the weights that one made'
         )
     how = recipe.finetune.model_copy(update={'seed': recipe.seed})
-    shown = list(_shown(sources, _wanted(train, data), recipe))
-    watched = held_out_recordings(shown, recipe.seed) if how.patience else frozenset()
-    plain = recipe.pipeline
+    moments = list(shown(sources, _wanted(train, data), recipe))
+    watched = held_out_recordings(moments, recipe.seed) if how.patience else frozenset()
+    plain = pipeline.settings
     files, specs = {}, {}
     for modality, spec in plain.backbones.items():
         teaching, telling = (
-            _images([each for each in shown if (each.recording in watched) is side], modality,
+            _images([each for each in moments if (each.recording in watched) is side], modality,
                     data.classes, plain)
             for side in (False, True)
         )  # fmt: skip
-        with _running(f'fine-tuning, {modality}', place) as run:
+        with running(f'fine-tuning, {modality}', place) as run:
             tuned = fine_tune(
                 spec,
-                place.backbone_weights,
+                place.learned.get(modality, place.backbone_weights),
                 teaching,
                 how,
                 run,
@@ -148,19 +87,7 @@ def fine_tuned(
     return new, files
 
 
-@contextmanager
-def _running(title: str, place: Place) -> Iterator[Run]:
-    """Show a training's progress, and let Ctrl-C stop it."""
-    with progress_bars(place.console) as bars, stoppable() as stopping:
-        task = bars.add_task(title, total=None)
-
-        def report(progress: Progress) -> None:
-            bars.update(task, total=progress.total, completed=progress.done)
-
-        yield Run(place.device, report=report, stopping=stopping)
-
-
-def held_out_recordings(shown: Sequence[Shown], seed: int) -> frozenset[str]:
+def held_out_recordings(moments: Sequence[Shown], seed: int) -> frozenset[str]:
     """Choose recordings to stop by: one of each class that has others to learn from.
 
     Returns:
@@ -168,8 +95,8 @@ def held_out_recordings(shown: Sequence[Shown], seed: int) -> frozenset[str]:
 
     """
     recordings: dict[int, set[str]] = defaultdict(set)
-    for each in shown:
-        recordings[each.label].add(each.recording)
+    for each in moments:
+        recordings[each.number].add(each.recording)
     chooser = random.Random(seed)
     chosen: set[str] = set()
     for _, names in sorted(recordings.items()):
@@ -195,57 +122,18 @@ def _wanted(train: Dataset, data: TrainingData) -> dict[str, dict[int, int]]:
     return dict(wanted)
 
 
-def _shown(
-    sources: Sequence[Source], wanted: Mapping[str, Mapping[int, int]], recipe: Recipe
-) -> Iterator[Shown]:
-    """Read the labelled frames; no other recording is opened."""
-    for source in sources:
-        labels = wanted.get(source.name)
-        if not labels:
-            continue
-        finder = finder_for('bundle', recipe.pipeline.region)
-        for time, observation in source.observations(recipe.every):
-            box = None
-            with suppress(ImageError):  # no object: then this frame has no row, and no label
-                box = finder.main(observation) if finder else None
-            if time in labels:
-                views = _views(observation, recipe.pipeline, box)
-                images = {modality: _input(modality, views, recipe.pipeline) for modality in views}
-                yield Shown(source.name, labels[time], views, images)
-
-
-def _views(
-    observation: Observation, settings: PipelineSettings, box: Box | None
-) -> dict[Modality, NDArray[Any]]:
-    """Cut the object out, into memory of its own: the whole pictures need not stay."""
-    frames = ((m, observation.frames[m]) for m in settings.modalities)
-    return {
-        m: crop(frame.image, find_region(settings.region, frame, box)).copy() for m, frame in frames
-    }
-
-
-def _input(modality: Modality, views: Views, settings: PipelineSettings) -> Image:
-    return _INPUTS[modality](views[modality], settings.preprocessing)
-
-
 def _images(
-    shown: Sequence[Shown],
+    moments: Sequence[Shown],
     modality: Modality,
     classes: tuple[str, ...],
     settings: PipelineSettings,
 ) -> LabelledImages:
     size = settings.preprocessing.size
-    images = [each.images[modality] for each in shown]
-
-    def anew(row: int) -> Image:
-        try:
-            return _input(modality, Augmentation.draw()(shown[row].views), settings)
-        except ImageError:  # the part that was left has not one distance
-            return images[row]
+    images = [each.images[modality] for each in moments]
 
     return LabelledImages(
         np.stack(images) if images else np.empty((0, size, size, 3), np.uint8),
-        torch.tensor([each.label for each in shown], dtype=torch.long),
+        torch.tensor([each.number for each in moments], dtype=torch.long),
         classes,
-        anew,
+        lambda row: moments[row].anew(modality, settings),
     )

@@ -19,8 +19,9 @@ from mm_perception.features import BackboneSettings, load_backbone, sha256_of
 from mm_perception.observation import Modality
 from mm_perception.pipeline import Pipeline, PipelineSettings
 from training.climb import Progress, Run
-from training.finetune import LabelledImages, fine_tune, freeze
+from training.finetune import LabelledImages, fine_tune
 from training.interrupt import StoppedError
+from training.layers import freeze
 from training.recipe import PAPER
 from training.recordings.washington import find_crops
 

@@ -26,7 +26,8 @@ from training.material import washington_material
 from training.reading import Reading
 from training.recipe import read_recipe
 from training.session import Setting, run_session
-from training.tuned import Shown, _shown, held_out_recordings
+from training.shown import Shown, shown
+from training.tuned import held_out_recordings
 
 COLOURS = {'apple': (200, 40, 30), 'ball': (30, 60, 200)}
 SMALL = [
@@ -98,9 +99,9 @@ def test_backbones_are_tuned_on_the_objects_on_a_table_that_the_rows_show() -> N
     source = TableSource((Table(), *(Table(blocks=(CUP, BESIDE)),) * 3))  # at first it is bare
     (batch,) = Reading(source, 1, recipe.pipeline)
     labels = dict.fromkeys(batch.times[::2], 0)
-    shown = list(_shown([source], {source.name: labels}, recipe))
-    assert len(shown) == len(labels) == 2
-    for row, each in zip((0, 2), shown, strict=True):
+    found = list(shown([source], {source.name: labels}, recipe))
+    assert len(found) == len(labels) == 2
+    for row, each in zip((0, 2), found, strict=True):
         for modality, images in batch.images.items():
             assert (each.images[modality] == images[row]).all()
 
@@ -110,23 +111,25 @@ def test_a_label_curve_of_tuned_backbones_is_refused() -> None:
         read_recipe(Path('demo'), ['finetune={}'])
 
 
-def shown(recording: str, label: int) -> Shown:
+def moment(recording: str, label: int) -> Shown:
     return Shown(recording, label, {}, {})
 
 
 @given(st.lists(st.tuples(st.sampled_from('abcdefg'), st.integers(0, 3)), max_size=20))
 def test_every_class_keeps_a_recording_to_learn_from(pairs: list[tuple[str, int]]) -> None:
-    frames = [shown(*pair) for pair in pairs]
+    frames = [moment(*pair) for pair in pairs]
     chosen = held_out_recordings(frames, 0)
-    left = {each.label for each in frames if each.recording not in chosen}
-    assert left == {each.label for each in frames}
-    told = {each.label for each in frames if each.recording in chosen}
+    left = {each.number for each in frames if each.recording not in chosen}
+    assert left == {each.number for each in frames}
+    told = {each.number for each in frames if each.recording in chosen}
     assert len(told) != 1
     assert held_out_recordings(frames, 0) == chosen
 
 
 def test_one_recording_of_each_class_that_has_several_tells_when_to_stop() -> None:
-    frames = [shown(*pair) for pair in (('a', 0), ('b', 0), ('c', 1), ('d', 1), ('d', 1), ('e', 2))]
+    frames = [
+        moment(*pair) for pair in (('a', 0), ('b', 0), ('c', 1), ('d', 1), ('d', 1), ('e', 2))
+    ]
     chosen = held_out_recordings(frames, 0)
     assert len(chosen & {'a', 'b'}) == len(chosen & {'c', 'd'}) == 1
     assert 'e' not in chosen

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _CONSOLE = Console()
 _MEASURED = Path(__file__).with_name('results.csv')
 _QUICK_EPOCHS = {'washington': 10, 'fine tuning': 2}
-_OF_FEW_LABELS = {'paper': 'washington', 'quick': 'washington', 'ours': 'few_labels'}
+_OF_WASHINGTON = {'paper': 'washington', 'quick': 'washington'}  # and 'ours': the experiment's own
 
 
 class Experiment(str, Enum):
@@ -41,6 +41,7 @@ class Experiment(str, Enum):
     TABLE5 = 'table5'
     TABLE6 = 'table6'
     FEW_LABELS = 'few_labels'
+    DEPTH_ENCODINGS = 'depth_encodings'
     FLICKR = 'flickr'
     FIGURE4 = 'figure4'
     FIGURE5 = 'figure5'
@@ -78,7 +79,10 @@ def paper(
     ] = None,
     washington: Annotated[
         Path | None,
-        typer.Option(help='The Washington RGB-D Object Dataset, for table5, table6, few_labels.'),
+        typer.Option(
+            help='The Washington RGB-D Object Dataset, for table5, table6, few_labels and '
+            'depth_encodings.'
+        ),
     ] = None,
     flickr: Annotated[
         Path | None, typer.Option(help='The published MIR Flickr features, for flickr.')
@@ -99,7 +103,7 @@ def paper(
     ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option('--set', help='Change one setting of the recipe (few_labels); repeatable.'),
+        typer.Option('--set', help="Change one setting of few_labels' or depth_encodings' recipe."),
     ] = None,
     split: Annotated[
         list[int] | None,
@@ -126,14 +130,19 @@ def paper(
     """
     if quick and recipe not in {'paper', 'quick'}:
         raise SettingsError(f'--quick: is a recipe, and so is --recipe {recipe}; give one of them')
-    data = dict.fromkeys(('table5', 'table6', 'few_labels'), washington) | {'flickr': flickr}
+    of_washington = 'table5', 'table6', 'few_labels', 'depth_encodings'
+    data = dict.fromkeys(of_washington, washington) | {'flickr': flickr}
     fixed = {Experiment.TABLE5, Experiment.TABLE6, Experiment.FLICKR}
     if experiment in fixed and recipe not in {'paper', 'quick'}:
         raise SettingsError(
             f'--recipe {recipe}: is for digits; {experiment.value} has paper and quick'
         )
-    if changes and experiment is not Experiment.FEW_LABELS:
-        raise SettingsError(f'--set: is for few_labels; {experiment.value} is as the paper has it')
+    own = {Experiment.FEW_LABELS, Experiment.DEPTH_ENCODINGS}
+    if changes and experiment not in own:
+        raise SettingsError(
+            f'--set: is for few_labels and depth_encodings; {experiment.value} is as the paper '
+            'has it'
+        )
     request = _Request(
         experiment,
         data.get(experiment.value, mnist),
@@ -151,8 +160,8 @@ def paper(
         _run_flickr(request)
     elif experiment in {Experiment.TABLE5, Experiment.TABLE6} and not show:
         _run_washington(request, backbone, backbone_weights)
-    elif experiment is Experiment.FEW_LABELS and not show:
-        _run_few_labels(request, backbone, backbone_weights)
+    elif experiment in own and not show:
+        _run_own(request, backbone, backbone_weights)
     elif experiment is not Experiment.FIGURE6 and not show:
         _run_digits(request)
     _print(request)
@@ -214,8 +223,13 @@ def _run_washington(request: _Request, backbone: str, weights: Path | None) -> N
     )
 
 
-def _run_few_labels(request: _Request, backbone: str, weights: Path | None) -> None:
-    from training.paper.washington import Setting, backbone_changes, run_few_labels
+def _run_own(request: _Request, backbone: str, weights: Path | None) -> None:
+    from training.paper.washington import (
+        Setting,
+        backbone_changes,
+        run_depth_encodings,
+        run_few_labels,
+    )
     from training.recipe import read_recipe
 
     quick = request.recipe == 'quick'
@@ -223,8 +237,10 @@ def _run_few_labels(request: _Request, backbone: str, weights: Path | None) -> N
     if epochs := request.epochs or (_QUICK_EPOCHS['washington'] if quick else None):
         changes.append(f'optimisation.epochs={epochs}')
     changes += request.changes
-    recipe = read_recipe(Path(_OF_FEW_LABELS.get(request.recipe, request.recipe)), changes)
-    run_few_labels(
+    named = _OF_WASHINGTON | {'ours': request.experiment.value}
+    recipe = read_recipe(Path(named.get(request.recipe, request.recipe)), changes)
+    run = run_few_labels if request.experiment is Experiment.FEW_LABELS else run_depth_encodings
+    run(
         request.folder('--washington'),
         request.results,
         Setting(
@@ -267,7 +283,7 @@ def _run_flickr(request: _Request) -> None:
 
 def _print(request: _Request) -> None:
     from training.paper.results import read
-    from training.paper.tables import print_few_labels, print_table
+    from training.paper.tables import print_depth_encodings, print_few_labels, print_table
 
     found: list[Result] = read(_MEASURED)
     if request.results.resolve() != _MEASURED.resolve():
@@ -278,6 +294,8 @@ def _print(request: _Request) -> None:
         print_few_labels(_CONSOLE, found)
         for picture in draw_few_labels(found, request.workdir):
             _CONSOLE.print(f'picture: {picture}', soft_wrap=True)
+    elif request.experiment is Experiment.DEPTH_ENCODINGS:
+        print_depth_encodings(_CONSOLE, found)
     elif request.experiment is Experiment.FIGURE6:
         from training.paper.digits.pictures import draw_figure6
 

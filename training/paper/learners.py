@@ -7,6 +7,9 @@ from __future__ import annotations
 FROZEN = 'frozen'
 """Before a backbone's name: it was not fine-tuned."""
 
+TAUGHT = 'taught'
+"""Before a backbone's name: not fine-tuned either, but RGB's taught depth's."""
+
 LINEAR = 'linear'
 LABELLED_ONLY = 'ss_hmvae_kl, labelled only'
 SEMI_SUPERVISED = 'ss_hmvae_kl'

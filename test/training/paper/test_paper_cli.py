@@ -81,6 +81,7 @@ def test_a_row_is_measured_once_and_printed(
         (['table5'], 'table5: give the data with --washington'),
         (['few_labels'], 'few_labels: give the data with --washington'),
         (['few_labels', '--washington', 'none'], 'none: there is no such folder'),
+        (['depth_encodings'], 'depth_encodings: give the data with --washington'),
         (['table5', '--set', 'seed=1'], '--set: is for few_labels'),
         (['flickr'], 'flickr: give the data with --flickr'),
         (['table4', '--mnist', 'none.npz'], 'none.npz: no such file'),

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
+from training.paper.tables.depth_encodings import print_depth_encodings
 from training.paper.tables.few_labels import print_few_labels
 from training.paper.tables.printing import print_table
 
-__all__ = ['print_few_labels', 'print_table']
+__all__ = ['print_depth_encodings', 'print_few_labels', 'print_table']

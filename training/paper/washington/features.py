@@ -29,11 +29,13 @@ from training.fit import TrainingData
 from training.interrupt import stoppable
 from training.joined import pieces
 from training.material import split as divide
-from training.paper.learners import FROZEN
+from training.paper.learners import FROZEN, TAUGHT
 from training.paper.results import RecipeName
 from training.paper.washington.splits import Objects, Split
 from training.progress import progress_bars
 from training.recipe import PAPER, FineTuning, Recipe, read_recipe
+from training.session import Setting as Session
+from training.taught import taught
 
 Labels = Literal['few', 'all']
 """Of which training crops a model knows the category: of those drawn, or of every one."""
@@ -71,7 +73,8 @@ class Setting:
         names = {spec.name for spec in self.recipe.pipeline.backbones.values()}
         others = sorted(names - {BackboneSettings().name})
         if self.fine_tuning is None:
-            others = [f'{FROZEN} {name}' for name in sorted(names)]
+            how = TAUGHT if self.recipe.teaching else FROZEN
+            others = [f'{how} {name}' for name in sorted(names)]
         encoding = self.recipe.pipeline.preprocessing.depth_encoding
         return ', '.join([objects.name, *others, *[encoding] * (encoding != 'jet')])
 
@@ -177,6 +180,36 @@ def frozen_features(objects: Objects, setting: Setting) -> Dataset:
     """Compute the features of all crops, the same for every split: of backbones as they are."""
     plain = setting.recipe.pipeline
     return _features(objects, Pipeline(plain, _weights(setting)), setting)
+
+
+def taught_features(
+    objects: Objects, trial: int, setting: Setting, plain: Dataset, seed: int
+) -> Dataset:
+    """Compute the features of all crops with a depth backbone that RGB's taught on a split.
+
+    Args:
+        objects: The data set.
+        trial: The split; what it holds out teaches nothing.
+        setting: How; its recipe says how depth is taught.
+        plain: The features of the backbones as they are, the same crops.
+        seed: Of the teaching.
+
+    """
+    recipe = setting.recipe.model_copy(update={'seed': seed})
+    held_out = objects.split(trial, recipe).held_out
+    train, _ = divide(plain, held_out)
+    place = Session(
+        setting.cache,
+        setting.device,
+        setting.cache / 'features',
+        setting.weights,
+        console=setting.console,
+    )
+    pipeline = Pipeline(recipe.pipeline, _weights(setting))
+    pipeline.to(setting.device)
+    sources = [source for source in objects.sources if source.name not in held_out]
+    new, _ = taught(pipeline, sources, train, recipe, place)
+    return _features(objects, new, setting)
 
 
 def _features(objects: Objects, pipeline: Pipeline, setting: Setting) -> Dataset:
