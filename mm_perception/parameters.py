@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every parameter of the robot's node, declared once.
 
-The node declares its parameters from this table, checks values against it, and the README's table
-is printed from it: ``python -m mm_perception.parameters``.
+The node declares its parameters from this table, checks values against it, and the table in
+doc/node.md is printed from it: ``python -m mm_perception.parameters``.
 """
 
 from __future__ import annotations
@@ -310,7 +310,7 @@ def settings_from(kind: type[_Settings], values: Mapping[str, Any], prefix: str 
 
 
 def markdown_table(parameters: Iterable[Parameter] = PARAMETERS) -> str:
-    """Render the table that stands in the README."""
+    """Render the table that stands in doc/node.md."""
     rows = ['| parameter | default | allowed | live | what |', '|---|---|---|---|---|']
     rows += [
         f'| `{p.name}` | {_shown(p.default)} | {p.allowed} | {"yes" if p.live else "no"} '

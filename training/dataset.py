@@ -37,7 +37,7 @@ from training.prefetch import START, read_ahead
 from training.reading import THUMBNAIL, Batch, Reading
 from training.views import View
 
-_FORMAT = 1  # raise it when the code between an observation and a row changes what rows hold
+_FORMAT = 2  # raise it when the code between an observation and a row changes what rows hold
 _MOST_READERS = 16  # processes; one prepares well over a hundred observations a second
 
 

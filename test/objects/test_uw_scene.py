@@ -1,6 +1,6 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the README says of a real Kinect's table; ``-s`` prints its figures."""
+"""What doc/objects.md says of a real Kinect's table; ``-s`` prints its figures."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ class Score:
         return {name: float(np.mean(np.array(o) >= FOUND)) for name, o in self.overlaps.items()}
 
     def show(self, what: str) -> None:
-        print(f'\n{what}: {self.others} boxes of no object')  # noqa: T201 - for the README
+        print(f'\n{what}: {self.others} boxes of no object')  # noqa: T201 - for doc/objects.md
         for name, overlaps in self.overlaps.items():
-            print(  # noqa: T201 - for the README
+            print(  # noqa: T201 - for doc/objects.md
                 f'{name:12} found in {self.shares[name]:6.1%} of {len(overlaps)} frames, '
                 f'mean IoU {np.mean(overlaps):.2f}'
             )
@@ -169,7 +169,7 @@ def test_labels_of_a_bundle_that_learned_crops_are_steady(
     classifier = Classifier(tmp_path / 'model' / 'bundle', 'cpu')
     for what, when in (('both', ()), ('a second without depth', SECOND)):
         labels = labels_of(classifier, scene, when)
-        print(f'\n{what}')  # noqa: T201 - for the README
+        print(f'\n{what}')  # noqa: T201 - for doc/objects.md
         for name, said in labels.items():
             changes = sum(a != b for a, b in itertools.pairwise(said))
             print(f'{name:12} {changes} changes, {Counter(said).most_common()}')  # noqa: T201

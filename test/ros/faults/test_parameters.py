@@ -86,7 +86,7 @@ NONSENSE = [
 
 
 def is_valid(name: str, value: ParameterValue, now: dict[str, Any]) -> bool:
-    """Whether the README's table allows that while the node is active."""
+    """Whether doc/node.md's table allows that while the node is active."""
     known = BY_NAME.get(name)
     if known is None:
         return False

@@ -1,6 +1,6 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the README tells a newcomer to type works, and what it names is there."""
+"""What the README and the pages beside it tell to type works, and what they name is there."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ from mm_perception.cameras import load_camera
 from mm_perception.parameters import BY_NAME, markdown_table
 from training.cli import main
 
-README = (CHECKOUT / 'README.md').read_text(encoding='utf-8')
+PAGES = {page.name: page.read_text(encoding='utf-8') for page in (CHECKOUT / 'doc').glob('*.md')}
+PAGES['README.md'] = README = (CHECKOUT / 'README.md').read_text(encoding='utf-8')
+# As a newcomer would read them, each page's commands finding what those before have made.
+READ = ('README', 'node', 'training', 'labelling', 'engines', 'washington', 'papers')
 COMMANDS = [
     command
-    for block in re.findall(r'```bash\n(.*?)```', README, re.DOTALL)
+    for page in READ
+    for block in re.findall(r'```bash\n(.*?)```', PAGES[f'{page}.md'], re.DOTALL)
     for line in block.splitlines()
     for command in line.split('#')[0].split(' && ')
     if command.strip()
@@ -51,7 +55,7 @@ def commands(program: str) -> list[list[str]]:
     return found
 
 
-def test_training_commands_run_in_the_order_of_the_readme(
+def test_training_commands_run_in_the_order_of_the_pages(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared_data: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -108,7 +112,7 @@ def test_parameters_that_are_set_can_be_set_live() -> None:
 
 
 def test_parameter_table_is_the_nodes() -> None:
-    assert markdown_table().strip() in README
+    assert markdown_table().strip() in PAGES['node.md']
 
 
 def test_camera_presets_are_all_named() -> None:
@@ -117,10 +121,23 @@ def test_camera_presets_are_all_named() -> None:
 
 
 def test_every_room_of_the_architecture_is_there() -> None:
-    table = README.split('## How it works')[1].split('### The method')[0]
+    table = PAGES['architecture.md'].split('## The method')[0]
     named = re.findall(r'`([\w/.]+(?:\.py|/))`', table)
     roots = (CHECKOUT, CHECKOUT / 'mm_perception', CHECKOUT / 'training')
     missing = [name for name in named if not any((root / name).exists() for root in roots)]
     assert not missing
     modules = {p.name for p in (CHECKOUT / 'mm_perception').glob('*.py')} - {'__init__.py'}
     assert modules <= set(named)
+
+
+def test_every_page_is_in_the_readmes_table_and_no_link_leads_nowhere() -> None:
+    for name, text in PAGES.items():
+        folder = CHECKOUT if name == 'README.md' else CHECKOUT / 'doc'
+        assert name == 'README.md' or f'(doc/{name})' in README
+        for link in re.findall(r'\]\(([^)\s]+)\)', text):
+            path, _, anchor = link.partition('#')
+            target = (folder / path).resolve() if path else folder / name
+            assert target.exists(), f'{name}: {link}'
+            if anchor:
+                heads = re.findall(r'^#+ (.+)$', PAGES[target.name], re.MULTILINE)
+                assert anchor in {head.lower().replace(' ', '-') for head in heads}, link
