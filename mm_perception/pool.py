@@ -24,6 +24,8 @@ from mm_perception.request import Answer, Request
 from mm_perception.watch import worker_for
 from mm_perception.worker import Worker
 
+_LONGEST = 1 << 20  # bytes; a longer manifest is refused when it is read
+
 
 class _Key(NamedTuple):
     """What classifiers have to have in common to be one.
@@ -149,7 +151,11 @@ class _Shared:
 
 
 def _fingerprint(bundle: Path) -> str:
+    file = bundle / MANIFEST
     try:
-        return hashlib.sha256((bundle / MANIFEST).read_bytes()).hexdigest()
+        if file.is_file():  # a pipe would be waited for
+            with file.open('rb') as opened:
+                return hashlib.sha256(opened.read(_LONGEST)).hexdigest()
     except OSError:
-        return ''  # reading the bundle says what is wrong with it
+        pass
+    return ''  # reading the bundle says what is wrong with it

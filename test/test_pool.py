@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -16,6 +17,7 @@ from mm_perception import pool as subject
 from mm_perception.classifier import Classifier
 from mm_perception.engines import REFERENCE, EngineSettings
 from mm_perception.errors import BundleError
+from mm_perception.manifest import MANIFEST
 from mm_perception.observation import Modality
 from mm_perception.pool import ClassifierPool, Share
 
@@ -168,3 +170,13 @@ def test_cameras_that_configure_at_the_same_time_wait_for_one_reading(
         thread.join(PATIENCE)
     assert len(made) == 1
     assert [each.classifier for each in shares] == made * 3
+
+
+def test_a_manifest_that_is_a_pipe_is_refused_and_not_waited_for(
+    pool: ClassifierPool, bundle: Path, tmp_path: Path
+) -> None:
+    own = Path(shutil.copytree(bundle, tmp_path / 'bundle'))
+    (own / MANIFEST).unlink()
+    os.mkfifo(own / MANIFEST)
+    with pytest.raises(BundleError, match=MANIFEST):
+        share(pool, own)
