@@ -203,13 +203,13 @@ class PerceptionNode(AnsweringNode):
 
     def _forget(self) -> None:
         """Stop if need be, and forget the model; under an inference that hangs it stays loaded."""
-        halted, share = self._halt(_PATIENCE), self._share
+        halted, share, self._share = self._halt(_PATIENCE), self._share, None
         if share is not None:
-            (share.deactivate if halted else share.abandon)()
+            share.leave(halted)
         self._keeper.close(_STOP)
         for publisher in self._out.values():
             self.destroy_lifecycle_publisher(publisher)
-        self._out, self._share = {}, None
+        self._out = {}
         self._diagnose()
 
     def close(self) -> None:

@@ -82,6 +82,7 @@ class ClassifierPool:
         with shared.lock:
             if shared.classifier is None:
                 shared.classifier = Classifier(path, device, weights, engines, said)
+            shared.parts += 1
             return Share(self, shared, shared.classifier)
 
     def forget(self, shared: _Shared) -> None:
@@ -135,9 +136,23 @@ class Share:
             if not shared.active:
                 self.classifier.close()
 
-    def abandon(self) -> None:
-        """Leave it as it is, and to nobody else: an inference of this camera's does not end."""
-        self._pool.forget(self._shared)
+    def leave(self, halted: bool) -> None:
+        """Give the part up; with the last one the classifier goes.
+
+        Args:
+            halted: Whether this camera's inference has ended. One that does not end keeps the
+                classifier as it is, and nobody else gets it.
+
+        """
+        if halted:
+            self.deactivate()
+        else:
+            self._pool.forget(self._shared)
+        self._shared.parts -= 1
+        last = not self._shared.parts
+        del self.classifier, self._shared
+        if last:
+            give_back_memory()
 
 
 class _Shared:
@@ -145,7 +160,7 @@ class _Shared:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.active = 0
+        self.parts = self.active = 0
         self.classifier: Classifier | None = None
         self.worker: Worker[Request, Answer] | None = None
 

@@ -138,11 +138,25 @@ def test_a_classifier_that_hangs_is_given_to_nobody_else(
     pool: ClassifierPool, bundle: Path
 ) -> None:
     first, second = share(pool, bundle), share(pool, bundle)
-    first.abandon()
+    hanging = first.classifier
+    first.leave(halted=False)
     third = share(pool, bundle)
-    assert third.classifier is not first.classifier
-    assert second.classifier is first.classifier
+    assert third.classifier is not hanging
+    assert second.classifier is hanging
     assert share(pool, bundle).classifier is third.classifier
+
+
+def test_the_last_one_to_leave_takes_the_classifier_along(
+    pool: ClassifierPool, bundle: Path
+) -> None:
+    first, second = share(pool, bundle), share(pool, bundle)
+    first.activate()
+    there = ref(first.classifier)
+    second.leave(halted=True)
+    assert there() is not None
+    assert told(first) == ['warm up for 3']
+    first.leave(halted=True)
+    assert there() is None
 
 
 def test_cameras_that_configure_at_the_same_time_wait_for_one_reading(
