@@ -19,7 +19,7 @@ from training.paper.tables.comparison import MODES, Mode, Variant
 
 NAMES = {
     LINEAR: 'linear classifier',
-    LABELLED_ONLY: 'SS-HMVAE-kl, labelled frames only',
+    LABELLED_ONLY: 'kl, labelled only',
     SEMI_SUPERVISED: 'SS-HMVAE-kl',
 }
 """What they are called, in the order of the table."""
@@ -111,8 +111,10 @@ def print_few_labels(console: Console, results: Sequence[Result]) -> None:
     for section in found:
         console.print(Text(f'{section.data}, {section.recipe}: unseen objects', style='bold'))
         console.print(_accuracies(section))
-        console.print(Text('What the unlabelled frames gave, by split', style='bold'))
-        console.print(_gains(section))
+        gains = _gains(section)
+        if gains.row_count:
+            console.print(Text('What the unlabelled frames gave, by split', style='bold'))
+            console.print(gains)
         console.print(
             Text(
                 'Accuracy in % and its difference: the mean over splits and seeds ±standard '
