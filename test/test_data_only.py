@@ -39,8 +39,8 @@ from mm_perception.classifier import Classifier
 from mm_perception.errors import MMPerceptionError
 from mm_perception.features import read_weights
 from mm_perception.observation import Frame, Modality, Observation
-from training.checkpoint import load_checkpoint
-from training.dataset import _read as read_features
+from training.fitting.checkpoint import load_checkpoint
+from training.features.dataset import _read as read_features
 from training.paper.digits.mnist import read_mnist as load_mnist
 
 folder = Path(sys.argv[1])

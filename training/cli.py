@@ -123,7 +123,7 @@ def fit(
     ] = None,
 ) -> None:
     """Learn a bundle from recordings, and report its accuracy by mode on held-out ones."""
-    from training.distributed import join
+    from training.fitting.distributed import join
     from training.material import (
         BagOptions,
         bag_material,
@@ -131,9 +131,9 @@ def fit(
         washington_material,
     )
     from training.recipe import read_recipe
+    from training.report.tensorboard import Log
     from training.session import run_session
     from training.summary import accuracy_table, trust_table
-    from training.tensorboard import Log
 
     ranks = join()
     _CONSOLE.quiet = not ranks.first
@@ -237,7 +237,7 @@ def engines(
     depth_topic: DepthTopic = None,
 ) -> None:
     """Quantize a bundle to int8, and try every engine: its time here, and its labels."""
-    from training.engines import engines_table, try_engines
+    from training.engines.trials import engines_table, try_engines
     from training.material import BagOptions, bag_material
 
     unlabelled = BagOptions(None, None, False, rgb_topic, depth_topic)
@@ -303,7 +303,7 @@ def main() -> None:
 def _tell(error: Exception) -> None:
     """Say what ended the command; of processes that train together, one does."""
     if 'TORCHELASTIC_RUN_ID' in os.environ:
-        from training.distributed import is_first_to_tell
+        from training.fitting.distributed import is_first_to_tell
 
         if not is_first_to_tell():
             return

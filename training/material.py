@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mm_perception.errors import LabelError
-from training.dataset import Dataset, Source
+from training.features.dataset import Dataset, Source
 from training.recordings.bags import Recording, find_recordings
 from training.recordings.labels import Labels, Span, from_csv, from_folder, from_topic
 from training.recordings.sources import BagSource, washington_sources

@@ -16,8 +16,8 @@ from pathlib import Path
 import yaml
 
 from mm_perception.errors import SettingsError, TrainingError
-from training.distributed import ALONE, Ranks
 from training.durable import replacing
+from training.fitting.distributed import ALONE, Ranks
 from training.recipe import Recipe
 
 BUNDLE, CHECKPOINT, RECIPE = 'bundle', 'checkpoint.safetensors', 'recipe.yaml'

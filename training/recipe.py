@@ -27,7 +27,7 @@ from mm_perception.observation import Modality
 from mm_perception.pipeline import PipelineSettings
 from mm_perception.scaling import ScalingKind
 from training.config import config_folders
-from training.precision import Precision
+from training.fitting.precision import Precision
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -60,7 +60,7 @@ class Optimisation(BaseModel):
 
 
 class FineTuning(BaseModel):
-    """How backbones are fine-tuned on the labelled frames; see ``training/finetune.py``."""
+    """How backbones are fine-tuned on the labelled frames; see ``backbones/finetune.py``."""
 
     model_config = ConfigDict(frozen=True, extra='forbid')
 
@@ -108,7 +108,7 @@ PAPER = FineTuning(
 
 
 class Teaching(BaseModel):
-    """How RGB's backbone teaches depth's on unlabelled pairs; see ``training/teaching.py``."""
+    """How RGB's backbone teaches depth's on unlabelled pairs; see ``backbones/teaching.py``."""
 
     model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False)
 

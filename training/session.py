@@ -19,11 +19,15 @@ from mm_perception.bundle import Bundle, Head, save_bundle
 from mm_perception.errors import TrainingError
 from mm_perception.observation import Modality
 from mm_perception.pipeline import Pipeline, PipelineSettings
-from training.climb import CHECKPOINT_SECONDS, UNLABELLED, Epoch, Run
-from training.dataset import Dataset, Extractor, load_dataset
-from training.distributed import ALONE, Ranks, started_again
-from training.evaluate import Scores, evaluate
-from training.fit import TrainingData, check_labels, fit
+from training.backbones.taught import taught
+from training.backbones.tuned import fine_tuned
+from training.backbones.weights import without_pickle
+from training.evaluation.evaluate import Scores, evaluate
+from training.evaluation.trust import Findings, gather, learn_trust
+from training.features.dataset import Dataset, Extractor, load_dataset
+from training.fitting.climb import CHECKPOINT_SECONDS, UNLABELLED, Epoch, Run
+from training.fitting.distributed import ALONE, Ranks, started_again
+from training.fitting.fit import TrainingData, check_labels, fit
 from training.interrupt import stoppable
 from training.material import Material, held_out_at_random, refuse_overlap, set_aside, split
 from training.output import Output, Stand
@@ -39,10 +43,6 @@ from training.summary import (
     version,
     versions,
 )
-from training.taught import taught
-from training.trust import Findings, gather, learn_trust
-from training.tuned import fine_tuned
-from training.weights import without_pickle
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,14 @@ from torch import Tensor
 
 from mm_perception.bundle import Head
 from mm_perception.pipeline import Pipeline, PipelineSettings
-from training.climb import UNLABELLED, Epoch
-from training.dataset import Dataset
-from training.evaluate import Scores
-from training.fit import TrainingData
-from training.joined import Features
+from training.evaluation.evaluate import Scores
+from training.evaluation.shared_space import shared_space
+from training.evaluation.trust import Findings, auroc, share_over
+from training.features.dataset import Dataset
+from training.fitting.climb import UNLABELLED, Epoch
+from training.fitting.fit import TrainingData
+from training.fitting.joined import Features
 from training.report import Report, Samples
-from training.shared_space import shared_space
-from training.trust import Findings, auroc, share_over
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is said of a whole batch, when each of several processes holds some of its rows.
 
-Training may share a batch out (``training.distributed``). Means over the batch, and the spread that
-batch normalisation divides by, are then of all processes' rows. A process that is alone, as on a
-robot, has the whole batch.
+Training may share a batch out (``training.fitting.distributed``). Means over the batch, and the
+spread that batch normalisation divides by, are then of all processes' rows. A process that is
+alone, as on a robot, has the whole batch.
 """
 
 from __future__ import annotations

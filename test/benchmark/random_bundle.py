@@ -19,7 +19,7 @@ from mm_perception.manifest import FRAMES
 from mm_perception.models import ModelSettings
 from mm_perception.observation import Modality, Observation
 from mm_perception.pipeline import Pipeline, PipelineSettings
-from training.quantization import quantize
+from training.engines.quantization import quantize
 
 RGB, DEPTH = Modality.RGB, Modality.DEPTH
 CLASSES = tuple(f'class {i}' for i in range(12))

@@ -34,10 +34,10 @@ from mm_perception.engines.candidates import processors
 from mm_perception.features import BackboneSettings
 from mm_perception.observation import Modality
 from mm_perception.pipeline import Pipeline, PipelineSettings
-from training.climb import Progress, Run
-from training.dataset import Dataset, Extractor, Rows, Source
-from training.fit import fit
-from training.reading import Reading
+from training.features.dataset import Dataset, Extractor, Rows, Source
+from training.features.reading import Reading
+from training.fitting.climb import Progress, Run
+from training.fitting.fit import fit
 from training.recipe import Optimisation, Recipe
 from training.recordings.bags import find_recordings
 from training.recordings.sources import BagSource

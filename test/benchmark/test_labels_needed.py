@@ -29,9 +29,9 @@ from rich.table import Table
 
 from mm_perception.bundle import Head
 from mm_perception.pipeline import Pipeline
-from training.climb import Run
-from training.dataset import Dataset, Extractor, Rows, load_dataset
-from training.fit import TrainingData, fit
+from training.features.dataset import Dataset, Extractor, Rows, load_dataset
+from training.fitting.climb import Run
+from training.fitting.fit import TrainingData, fit
 from training.labelling.choosing import order, uncertainty
 from training.labelling.grouping import (
     Stretch,

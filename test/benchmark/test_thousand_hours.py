@@ -26,10 +26,10 @@ from mm_perception.features import BackboneSettings
 from mm_perception.models import ModelSettings, build_model
 from mm_perception.observation import Modality
 from mm_perception.pipeline import Pipeline, PipelineSettings, prepare
-from training.checkpoint import Position, save_checkpoint
-from training.reading import THUMBNAIL
+from training.features.reading import THUMBNAIL
+from training.fitting.checkpoint import Position, save_checkpoint
+from training.fitting.step import TrainingStep
 from training.recordings.bags import find_recordings
-from training.step import TrainingStep
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures('one_thread')]
 HOURS, RATE, EVERY = 1000, 30, 5

@@ -36,7 +36,7 @@ from mm_perception.models import (
     build_autoencoder,
     build_model,
 )
-from training.step import Compiling, TrainingStep
+from training.fitting.step import Compiling, TrainingStep
 
 pytestmark = [
     pytest.mark.timeout(3600),  # compiling takes a minute a shape on a slow machine

@@ -28,8 +28,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import training.checkpoint
-import training.dataset
+import training.features.dataset
+import training.fitting.checkpoint
 import training.session
 from mm_perception.bundle import Bundle
 from training.cli import main
@@ -180,8 +180,8 @@ def _watch(folder: Path, file: Path, last: int | None = None) -> None:
 
 
 PLACES = {
-    'features': (training.dataset, '_write', 2),
-    'checkpoint': (training.checkpoint, 'save_checkpoint', 2),
+    'features': (training.features.dataset, '_write', 2),
+    'checkpoint': (training.fitting.checkpoint, 'save_checkpoint', 2),
     'bundle': (training.session, 'save_bundle', 1),
     'report': (training.session, 'write_report', 1),
 }
@@ -212,7 +212,7 @@ def full(bags: Path, folder: Path) -> None:
 
         code, said = train.run(accident=accident)
         kept = train.folder / 'model' / 'checkpoint.safetensors'
-        whole = training.checkpoint.safe_open(kept, 'pt').keys() if kept.exists() else []
+        whole = training.fitting.checkpoint.safe_open(kept, 'pt').keys() if kept.exists() else []
         filler.unlink()
         assert expected
         train.after(expected, place=place, full_code=code, full_said=said, kept=bool(whole))

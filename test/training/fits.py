@@ -10,9 +10,9 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import save_file
 
-from training.climb import UNLABELLED, Epoch, Run
-from training.distributed import ALONE, Ranks
-from training.fit import TrainingData, fit
+from training.fitting.climb import UNLABELLED, Epoch, Run
+from training.fitting.distributed import ALONE, Ranks
+from training.fitting.fit import TrainingData, fit
 from training.recipe import Optimisation, Recipe
 
 CPU = torch.device('cpu')

@@ -9,7 +9,7 @@ import torch
 from recorder import PERIOD, START, record, rgbd, text
 
 from mm_perception.errors import LabelError
-from training.dataset import Dataset, Rows
+from training.features.dataset import Dataset, Rows
 from training.material import BagOptions, bag_material, held_out_at_random, set_aside, split
 
 

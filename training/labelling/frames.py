@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm_perception.health import NS
-from training.dataset import Rows
+from training.features.dataset import Rows
 from training.recordings.labels import Labels
 
 NONE = -1

@@ -21,7 +21,8 @@ from rich.console import Console
 from mm_perception.bundle import Bundle
 from mm_perception.errors import BundleError, SettingsError, TrainingError
 from mm_perception.pipeline import Pipeline
-from training.dataset import Extractor
+from training.backbones.weights import without_pickle
+from training.features.dataset import Extractor
 from training.labelling.book import Book
 from training.labelling.desk import Desk
 from training.labelling.fitting import Fitting
@@ -34,7 +35,6 @@ from training.recipe import Recipe, read_recipe
 from training.recordings.bags import Recording, find_recordings
 from training.recordings.sources import BagSource
 from training.session import Setting, load_pipeline
-from training.weights import without_pickle
 
 
 @dataclass(frozen=True)

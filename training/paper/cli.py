@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-    from training.climb import Progress
+    from training.fitting.climb import Progress
     from training.paper.results import Result
 
 _CONSOLE = Console()
@@ -253,7 +253,7 @@ def _run_own(request: _Request, backbone: str, weights: Path | None) -> None:
 
 
 def _run_flickr(request: _Request) -> None:
-    from training.climb import Run
+    from training.fitting.climb import Run
     from training.interrupt import stoppable
     from training.paper.flickr import SPLITS, run_flickr
     from training.paper.flickr.task import PAPER, QUICK

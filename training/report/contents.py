@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from training.climb import Epoch
-from training.evaluate import ZERO_FILL, Scores
-from training.shared_space import SharedSpace
-from training.trust import Findings
+from training.evaluation.evaluate import ZERO_FILL, Scores
+from training.evaluation.shared_space import SharedSpace
+from training.evaluation.trust import Findings
+from training.fitting.climb import Epoch
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Report:
     Attributes:
         title: What was trained.
         classes: The class names, in the order of the scores' columns.
-        scores: By mode, as `training.evaluate.evaluate` gives them.
+        scores: By mode, as `training.evaluation.evaluate.evaluate` gives them.
         samples: The frames that were scored.
         efficiency: (number of labelled frames, accuracy by mode) for each fit; may be empty.
         setup: What the figures depend on, by name; text of several lines, as a recipe's, is

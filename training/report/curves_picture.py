@@ -10,7 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from training.climb import Epoch
+from training.fitting.climb import Epoch
 from training.png import png
 from training.report.style import BLUE, DPI, GREY, STYLE
 

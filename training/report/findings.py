@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.evaluate import Scores
+from training.evaluation.evaluate import Scores
 
 BINS = 15  # as many as the expected calibration error's, so that picture and figure agree
 

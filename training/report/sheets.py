@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from training.evaluate import Scores
+from training.evaluation.evaluate import Scores
 from training.report.contents import Report
 from training.report.findings import Verdict, confusions, misclassified, mistaken, verdicts
 from training.report.pictures import THUMBNAIL, thumbnail_picture

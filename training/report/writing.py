@@ -21,7 +21,8 @@ from markupsafe import Markup
 
 from mm_perception.errors import TrainingError
 from training.durable import replacing
-from training.evaluate import Scores
+from training.evaluation.evaluate import Scores
+from training.evaluation.trust import auroc, share_over
 from training.report.contents import Report
 from training.report.curves_picture import curves_picture
 from training.report.findings import (
@@ -47,7 +48,6 @@ from training.report.sheets import (
 )
 from training.report.space_pictures import MOST, by_class_picture, by_mode_picture
 from training.report.style import DPI
-from training.trust import auroc, share_over
 
 _TITLES = {'rgbd': 'RGB and depth', 'rgb': 'RGB alone', 'depth': 'Depth alone'}
 _ENCODERS = {'rgb': 'q(a|x)', 'depth': 'q(a|w)'}

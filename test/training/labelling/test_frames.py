@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.dataset import Rows
+from training.features.dataset import Rows
 from training.labelling.frames import NONE, Take, edges
 from training.recordings.label_writing import painted
 from training.recordings.labels import _TOLERANCE, Labels

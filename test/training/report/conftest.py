@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training.evaluate import Scores
+from training.evaluation.evaluate import Scores
 from training.report import Report, Samples
 
 NAMES = ('mug', 'bowl', '<b>plate</b>', 'bottle & cap', 'can', "ball's", '$5', 'cap', 'box', 'pan')

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training.climb import Epoch
+from training.fitting.climb import Epoch
 from training.report.curves_picture import curves_picture
 from training.report.style import DPI
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.evaluate import Scores
+from training.evaluation.evaluate import Scores
 from training.report.findings import (
     Confusion,
     RecordingScore,

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from training.evaluate import Scores
+from training.evaluation.evaluate import Scores
+from training.evaluation.trust import Evidence, Findings
 from training.recipe import Rates
 from training.report.pictures import (
     DPI,
@@ -23,7 +24,6 @@ from training.report.pictures import (
     thumbnail_picture,
     trust_picture,
 )
-from training.trust import Evidence, Findings
 
 BLUE, VERMILION, NO_FRAMES = (0, 114, 178), (213, 94, 0), (235, 235, 235)
 

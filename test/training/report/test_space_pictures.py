@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.evaluation.shared_space import SharedSpace
 from training.report.space_pictures import MOST, _middle, by_class_picture, by_mode_picture
 from training.report.style import COLOURS, MARKERS
-from training.shared_space import SharedSpace
 
 MODES = ('rgbd', 'rgb', 'depth')
 

@@ -17,14 +17,14 @@ import numpy as np
 import pytest
 
 from mm_perception.errors import TrainingError
-from training.climb import Epoch
-from training.evaluate import Scores
+from training.evaluation.evaluate import Scores
+from training.evaluation.shared_space import SharedSpace
+from training.evaluation.trust import Evidence, Findings
+from training.fitting.climb import Epoch
 from training.recipe import Rates
 from training.report import Report, Samples, write_report
 from training.report.findings import misclassified, verdicts
 from training.report.sheets import EXAMPLES, WORST
-from training.shared_space import SharedSpace
-from training.trust import Evidence, Findings
 
 MakeReport = Callable[..., Report]
 VOID = {'meta', 'img', 'br'}

@@ -19,15 +19,15 @@ from mm_perception.models import ModelSettings, build_model
 from mm_perception.models.missing import iterative_sampling, zero_fill
 from mm_perception.models.semi_supervised import SemiSupervised
 from mm_perception.models.settings import Widths
-from training.climb import UNLABELLED, Items, Progress, Run, climb, learnable
-from training.evaluate import Scores
+from training.evaluation.evaluate import Scores
+from training.fitting.climb import UNLABELLED, Items, Progress, Run, climb, learnable
+from training.fitting.precision import in_bfloat16
 from training.paper.digits.mnist import CLASSES, Mnist
 from training.paper.digits.pairs import PAIRS
 from training.paper.digits.recipe import DigitsRecipe
 from training.paper.digits.trials import Trial
 from training.paper.provenance import provenance
 from training.paper.results import Missing, Result
-from training.precision import in_bfloat16
 
 MODES = {'x': ('x',), 'w': ('w',), 'xw': ('w', 'x')}
 """What is given to the model, by the name that the results have for it."""

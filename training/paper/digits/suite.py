@@ -15,7 +15,7 @@ from rich.console import Console
 
 from mm_perception.errors import TrainingError
 from mm_perception.models.semi_supervised import SemiSupervised
-from training.climb import Run
+from training.fitting.climb import Run
 from training.interrupt import stoppable
 from training.paper.digits.learning import Learned, Task, learn, results, score
 from training.paper.digits.mnist import Mnist

@@ -35,7 +35,7 @@ from torch import Tensor
 
 from mm_perception.errors import TrainingError
 from mm_perception.models import Autoencoder, Objective, build_autoencoder
-from training.climb import UNLABELLED, Items, Run, climb
+from training.fitting.climb import UNLABELLED, Items, Run, climb
 from training.paper.flickr.files import SPLITS, Flickr, read_flickr
 from training.paper.flickr.logistic_regression import fit_logistic_regression
 from training.paper.flickr.ranking import label_ranking_average_precision

@@ -19,9 +19,9 @@ from torch.nn import functional
 from mm_perception.bundle import Head
 from mm_perception.models import Objective
 from mm_perception.models.semi_supervised import SemiSupervised
-from training.climb import Items, Run, climb
-from training.fit import TrainingData, check_labels, scaled_rows
-from training.joined import pieces
+from training.fitting.climb import Items, Run, climb
+from training.fitting.fit import TrainingData, check_labels, scaled_rows
+from training.fitting.joined import pieces
 from training.recipe import Recipe
 
 

@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 
 from mm_perception.errors import SettingsError
-from training.dataset import Dataset
+from training.features.dataset import Dataset
 from training.paper.learners import FROZEN, LINEAR, SEMI_SUPERVISED, TAUGHT
 from training.paper.provenance import provenance
 from training.paper.results import Result, append, read

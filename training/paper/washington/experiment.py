@@ -23,8 +23,8 @@ from mm_perception.bundle import Head
 from mm_perception.errors import SettingsError
 from mm_perception.models.missing import iterative_sampling, zero_fill
 from mm_perception.observation import Modality
-from training.evaluate import Scores
-from training.fit import TrainingData, fit
+from training.evaluation.evaluate import Scores
+from training.fitting.fit import TrainingData, fit
 from training.paper.provenance import provenance
 from training.paper.results import Missing, Result, append, read
 from training.paper.washington.classifier_only import fit_classifier

@@ -22,12 +22,13 @@ from mm_perception.errors import ImageError
 from mm_perception.features import BackboneSettings
 from mm_perception.observation import Modality
 from mm_perception.pipeline import Image, Pipeline
-from training.climb import Run
-from training.dataset import Dataset, Extractor, load_dataset
-from training.finetune import FineTuned, LabelledImages, fine_tune
-from training.fit import TrainingData
+from training.backbones.finetune import FineTuned, LabelledImages, fine_tune
+from training.backbones.taught import taught
+from training.features.dataset import Dataset, Extractor, load_dataset
+from training.fitting.climb import Run
+from training.fitting.fit import TrainingData
+from training.fitting.joined import pieces
 from training.interrupt import stoppable
-from training.joined import pieces
 from training.material import split as divide
 from training.paper.learners import FROZEN, TAUGHT
 from training.paper.results import RecipeName
@@ -35,7 +36,6 @@ from training.paper.washington.splits import Objects, Split
 from training.progress import progress_bars
 from training.recipe import PAPER, FineTuning, Recipe, read_recipe
 from training.session import Setting as Session
-from training.taught import taught
 
 Labels = Literal['few', 'all']
 """Of which training crops a model knows the category: of those drawn, or of every one."""

@@ -17,10 +17,10 @@ from itertools import product
 from pathlib import Path
 
 from mm_perception.errors import SettingsError
-from training.climb import UNLABELLED, batches
-from training.dataset import Dataset
-from training.evaluate import Scores
-from training.fit import TrainingData, check_labels, fit
+from training.evaluation.evaluate import Scores
+from training.features.dataset import Dataset
+from training.fitting.climb import UNLABELLED, batches
+from training.fitting.fit import TrainingData, check_labels, fit
 from training.paper.learners import LABELLED_ONLY, LEARNERS, LINEAR
 from training.paper.provenance import provenance
 from training.paper.results import Result, append, read

@@ -12,9 +12,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from mm_perception.scaling import Scaling
-from training.climb import UNLABELLED
-from training.evaluate import Scores
-from training.fit import TrainingData, check_labels
+from training.evaluation.evaluate import Scores
+from training.fitting.climb import UNLABELLED
+from training.fitting.fit import TrainingData, check_labels
 
 _STRENGTHS = np.logspace(-4, 4, 9)  # C: the inverse of the regularisation's weight
 _FOLDS = 5

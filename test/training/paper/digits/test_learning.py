@@ -13,7 +13,7 @@ import torch
 
 from mm_perception.errors import SettingsError, TrainingError
 from mm_perception.models import SemiSupervised
-from training.climb import Run
+from training.fitting.climb import Run
 from training.interrupt import StoppedError
 from training.paper.digits.learning import Task, choose_labels, learn, probabilities, results, score
 from training.paper.digits.mnist import Mnist, read_mnist

@@ -19,7 +19,7 @@ import torch
 from made_flickr import ITEMS, SPLITS, TAGS, write_flickr, write_tags
 
 from mm_perception.errors import SettingsError, TrainingError
-from training.climb import Run
+from training.fitting.climb import Run
 from training.interrupt import StoppedError
 from training.paper.flickr.experiment import divide, run_flickr
 from training.paper.flickr.files import read_flickr

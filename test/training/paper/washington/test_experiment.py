@@ -25,7 +25,7 @@ from mm_perception.errors import (
     SettingsError,
     WeightsError,
 )
-from training.climb import Run
+from training.fitting.climb import Run
 from training.paper.results import Result, read
 from training.paper.washington.classifier_only import fit_classifier
 from training.paper.washington.experiment import backbone_changes, run_table, score, ways

@@ -18,8 +18,8 @@ from rich.console import Console
 from safetensors.torch import save_file
 
 from mm_perception.errors import LabelError, SettingsError, TrainingError
-from training.climb import UNLABELLED, batches
-from training.fit import TrainingData
+from training.fitting.climb import UNLABELLED, batches
+from training.fitting.fit import TrainingData
 from training.paper.learners import LABELLED_ONLY, LEARNERS, LINEAR, SEMI_SUPERVISED
 from training.paper.results import Result, read
 from training.paper.washington.experiment import backbone_changes
