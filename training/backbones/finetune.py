@@ -19,7 +19,6 @@ weights file does; its SHA-256 is its fingerprint.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,14 +33,13 @@ from mm_perception.errors import SettingsError, TrainingError
 from mm_perception.features import (
     Backbone,
     BackboneSettings,
-    cached_weights,
     dimension,
     load_backbone,
     sha256_of,
 )
 from mm_perception.models import Objective
 from training.backbones.best_epoch import BestEpoch
-from training.backbones.files import about_kept, write_backbone
+from training.backbones.files import Learned, LearnedFile
 from training.backbones.layers import freeze, share
 from training.fitting.climb import Items, Run, climb
 from training.fitting.precision import in_bfloat16
@@ -78,25 +76,15 @@ class LabelledImages:
 
 
 @dataclass(frozen=True)
-class FineTuned:
+class FineTuned(Learned):
     """A fine-tuned backbone.
 
     Attributes:
-        path: Its weights, ``.safetensors``.
-        sha256: The file's fingerprint.
         accuracy: The share of its own training images that it classified rightly at the end.
-        reused: Whether it was there already, made from the same in the same way.
 
     """
 
-    path: Path
-    sha256: str
     accuracy: float
-    reused: bool = False
-
-    def settings(self, of: BackboneSettings) -> BackboneSettings:
-        """Name it as a pipeline's backbone."""
-        return of.model_copy(update={'weights': 'file', 'sha256': self.sha256})
 
 
 class _Classifier(nn.Module):
@@ -159,14 +147,11 @@ def fine_tune(
 
     """
     _check(spec, labelled)
-    source = weights or cached_weights(spec)
-    sha256 = sha256_of(source) if source.is_file() else ''
-    identity = _identity(spec, sha256, (labelled, held_out), how)
-    path = folder / f'{spec.name}-{identity[:16]}.safetensors'
-    kept = _kept(path, identity)
-    if kept is not None and spec.sha256 in (None, sha256):
-        return kept
-    backbone = load_backbone(spec, source)
+    data = [each and each.fingerprint() for each in (labelled, held_out)]
+    file = LearnedFile.of(spec, weights, data, how, folder)
+    if (kept := file.kept(spec)) is not None:
+        return FineTuned(file.path, sha256_of(file.path), reused=True, accuracy=kept['accuracy'])
+    backbone = load_backbone(spec, file.source)
     torch.manual_seed(how.seed)
     features = dimension(backbone, labelled.images.shape[1])
     half = in_bfloat16(how.precision, run.device)
@@ -174,7 +159,6 @@ def fine_tune(
     network.to(run.device).requires_grad_(True)
     freeze(backbone, share(how.trainable, len(labelled.labels)))
     images = torch.from_numpy(labelled.images).to(run.device)
-    checkpoint = path.with_suffix('.checkpoint')
     patience = how.patience if held_out is not None else None
     best = BestEpoch(network, patience, lambda: _loss(network, held_out, run.device))
     try:
@@ -187,18 +171,17 @@ def fine_tune(
                 labelled_batch_size=how.batch_size,
                 learning_rate=how.learning_rate,
             ),
-            best.watching(replace(run, checkpoint=checkpoint, resume=True)),
+            best.watching(replace(run, checkpoint=file.checkpoint, resume=True)),
             seed=how.seed,
-            identity=identity,
+            identity=file.identity,
         )
     except StoppedError:
         if not best.over:
             raise
     best.take()
     accuracy = _accuracy(network.eval(), images, labelled.labels)
-    write_backbone(path, source, backbone.cpu(), {'run': identity, 'accuracy': accuracy})
-    checkpoint.unlink(missing_ok=True)
-    return FineTuned(path, sha256_of(path), accuracy)
+    file.write(backbone.cpu(), {'accuracy': accuracy})
+    return FineTuned(file.path, sha256_of(file.path), reused=False, accuracy=accuracy)
 
 
 def _check(spec: BackboneSettings, labelled: LabelledImages) -> None:
@@ -219,24 +202,6 @@ def _check(spec: BackboneSettings, labelled: LabelledImages) -> None:
         raise TrainingError(
             f'fine-tuning labels: {len(labels)} of {found} class; label images of at least two'
         )
-
-
-def _identity(
-    spec: BackboneSettings,
-    sha256: str,
-    images: tuple[LabelledImages | None, ...],
-    how: FineTuning,
-) -> str:
-    data = [each and each.fingerprint() for each in images]
-    depends = [spec.name, spec.layer, sha256, data, how.model_dump(mode='json')]
-    return hashlib.sha256(json.dumps(depends).encode()).hexdigest()
-
-
-def _kept(path: Path, identity: str) -> FineTuned | None:
-    about = about_kept(path, identity)
-    if about is None:
-        return None
-    return FineTuned(path, sha256_of(path), about['accuracy'], reused=True)
 
 
 def _drawn(labelled: LabelledImages, images: Tensor, rows: Tensor, how: FineTuning) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Protocol
 import torch
 from rich.console import Console
 
+from mm_perception.errors import SettingsError
 from mm_perception.observation import Modality
 from training.fitting.climb import Progress, Run
 from training.fitting.distributed import Ranks
@@ -45,6 +46,19 @@ class Place(Protocol):
     @property
     def console(self) -> Console:
         """Where it speaks."""
+
+
+def refuse_company(what: str, place: Place) -> None:
+    """Refuse several processes to do what one does.
+
+    Raises:
+        SettingsError: There are several.
+
+    """
+    if place.ranks.size > 1:
+        raise SettingsError(
+            f'{what}: is done by one process; train with one, or give the weights that one made'
+        )
 
 
 @contextmanager

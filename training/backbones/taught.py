@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mm_perception.errors import SettingsError
 from mm_perception.observation import Modality
 from mm_perception.pipeline import Pipeline
-from training.backbones.place import Place, running
+from training.backbones.files import learned_pipeline
+from training.backbones.place import Place, refuse_company, running
 from training.backbones.shown import shown
 from training.backbones.teaching import Pairs, teach
 from training.features.dataset import Dataset, Source
@@ -45,10 +45,7 @@ def taught(
 
     """
     assert recipe.teaching is not None  # noqa: S101 - who calls knows
-    if place.ranks.size > 1:
-        raise SettingsError(
-            'teaching: is done by one process; train with one, or give the weights that one made'
-        )
+    refuse_company('teaching', place)
     how = recipe.teaching.model_copy(update={'seed': recipe.seed})
     plain = pipeline.settings
     pairs = _pairs(sources, train, recipe, how.pairs)
@@ -62,12 +59,7 @@ def taught(
         f'{learned.recognised:.1%} of its {len(pairs)} pairs know their recording by what '
         f'{TEACHER} says of it'
     )
-    given = place.backbone_weights
-    files = {} if given is None else dict.fromkeys(plain.modalities, given)
-    backbones = {**plain.backbones, STUDENT: learned.settings(spec)}
-    new = Pipeline(
-        plain.model_copy(update={'backbones': backbones}), files | {STUDENT: learned.path}
-    )
+    new = learned_pipeline(plain, {STUDENT: learned}, place.backbone_weights)
     new.to(pipeline.device)
     return new, {STUDENT: learned.path}
 

@@ -17,7 +17,6 @@ the student has learned becomes a weights file in the same way.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,14 +31,13 @@ from mm_perception.errors import SettingsError, TrainingError
 from mm_perception.features import (
     Backbone,
     BackboneSettings,
-    cached_weights,
     dimension,
     load_backbone,
     sha256_of,
 )
 from mm_perception.models import Objective
 from training.backbones.contrastive import affinity_of_moments, contrastive_loss
-from training.backbones.files import about_kept, write_backbone
+from training.backbones.files import Learned, LearnedFile
 from training.backbones.layers import freeze, share
 from training.fitting.climb import UNLABELLED, Items, Run, climb
 from training.fitting.precision import in_bfloat16
@@ -81,26 +79,16 @@ class Pairs:
 
 
 @dataclass(frozen=True)
-class Taught:
+class Taught(Learned):
     """A backbone that was taught.
 
     Attributes:
-        path: Its weights, ``.safetensors``.
-        sha256: The file's fingerprint.
         recognised: The share of its pairs of which the teacher's most similar features are of the
             same recording.
-        reused: Whether it was there already, made from the same in the same way.
 
     """
 
-    path: Path
-    sha256: str
     recognised: float
-    reused: bool = False
-
-    def settings(self, of: BackboneSettings) -> BackboneSettings:
-        """Name it as a pipeline's backbone."""
-        return of.model_copy(update={'weights': 'file', 'sha256': self.sha256})
 
 
 class _Student(nn.Module):
@@ -174,15 +162,10 @@ def teach(
 
     """
     _check(spec, pairs, how)
-    source = weights or cached_weights(spec)
-    sha256 = sha256_of(source) if source.is_file() else ''
-    depends = [spec.name, spec.layer, sha256, pairs.fingerprint(), how.model_dump(mode='json')]
-    identity = hashlib.sha256(json.dumps(depends).encode()).hexdigest()
-    path = folder / f'{spec.name}-{identity[:16]}.safetensors'
-    about = about_kept(path, identity)
-    if about is not None and spec.sha256 in (None, sha256):
-        return Taught(path, sha256_of(path), about['recognised'], reused=True)
-    backbone = load_backbone(spec, source)
+    file = LearnedFile.of(spec, weights, pairs.fingerprint(), how, folder)
+    if (kept := file.kept(spec)) is not None:
+        return Taught(file.path, sha256_of(file.path), reused=True, recognised=kept['recognised'])
+    backbone = load_backbone(spec, file.source)
     torch.manual_seed(how.seed)
     widths = dimension(backbone, pairs.images.shape[1]), pairs.features.shape[1]
     student = _Student(backbone, widths, how, half=in_bfloat16(how.precision, run.device))
@@ -196,7 +179,6 @@ def teach(
     }
     given = {name: values.to(run.device) for name, values in given.items()}
     student.measure_from_the_mean(given['images'])
-    checkpoint = path.with_suffix('.checkpoint')
     climb(
         Items(
             lambda rows: _drawn(given, rows, pairs.anew if how.augment else None),
@@ -210,15 +192,14 @@ def teach(
             learning_rate=how.learning_rate,
             schedule='cosine',
         ),
-        replace(run, checkpoint=checkpoint, resume=True),
+        replace(run, checkpoint=file.checkpoint, resume=True),
         seed=how.seed,
-        identity=identity,
+        identity=file.identity,
     )
     recognised = _recognised(student, given)
-    made_of = {'run': identity, 'recognised': recognised, 'teaching': depends[-1], 'from': sha256}
-    write_backbone(path, source, backbone.cpu(), made_of)
-    checkpoint.unlink(missing_ok=True)
-    return Taught(path, sha256_of(path), recognised)
+    made_of = {'teaching': how.model_dump(mode='json'), 'from': file.source_sha256}
+    file.write(backbone.cpu(), {'recognised': recognised, **made_of})
+    return Taught(file.path, sha256_of(file.path), reused=False, recognised=recognised)
 
 
 def _check(spec: BackboneSettings, pairs: Pairs, how: Teaching) -> None:

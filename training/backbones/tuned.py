@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mm_perception.errors import SettingsError
 from mm_perception.observation import Modality
 from mm_perception.pipeline import Pipeline, PipelineSettings
+from training.backbones.files import learned_pipeline
 from training.backbones.finetune import LabelledImages, fine_tune
-from training.backbones.place import Place, running
+from training.backbones.place import Place, refuse_company, running
 from training.backbones.shown import Shown, shown
 from training.features.dataset import Dataset, Source
 from training.fitting.climb import UNLABELLED
@@ -51,15 +51,12 @@ def fine_tuned(
 
     """
     assert recipe.finetune is not None  # noqa: S101 - who calls knows
-    if place.ranks.size > 1:
-        raise SettingsError(
-            'finetune: is done by one process; train with one, or give the weights that one made'
-        )
+    refuse_company('finetune', place)
     how = recipe.finetune.model_copy(update={'seed': recipe.seed})
     moments = list(shown(sources, _wanted(train, data), recipe))
     watched = held_out_recordings(moments, recipe.seed) if how.patience else frozenset()
     plain = pipeline.settings
-    files, specs = {}, {}
+    learned = {}
     for modality, spec in plain.backbones.items():
         teaching, telling = (
             _images([each for each in moments if (each.recording in watched) is side], modality,
@@ -67,7 +64,7 @@ def fine_tuned(
             for side in (False, True)
         )  # fmt: skip
         with running(f'fine-tuning, {modality}', place) as run:
-            tuned = fine_tune(
+            learned[modality] = tuned = fine_tune(
                 spec,
                 place.learned.get(modality, place.backbone_weights),
                 teaching,
@@ -76,15 +73,14 @@ def fine_tuned(
                 place.cache.parent / 'fine_tuned',
                 telling if watched else None,
             )
-        files[modality], specs[modality] = tuned.path, tuned.settings(spec)
         by = f'; stopped by {", ".join(sorted(watched))}' if watched else ''
         place.console.print(
             f'{spec.name}, {modality}: {"found" if tuned.reused else "fine-tuned"}, '
             f'{tuned.accuracy:.1%} of its {len(teaching.labels)} labelled frames right{by}'
         )
-    new = Pipeline(plain.model_copy(update={'backbones': specs}), files)
+    new = learned_pipeline(plain, learned, place.backbone_weights)
     new.to(pipeline.device)
-    return new, files
+    return new, {modality: each.path for modality, each in learned.items()}
 
 
 def held_out_recordings(moments: Sequence[Shown], seed: int) -> frozenset[str]:

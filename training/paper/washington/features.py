@@ -22,6 +22,7 @@ from mm_perception.errors import ImageError
 from mm_perception.features import BackboneSettings
 from mm_perception.observation import Modality
 from mm_perception.pipeline import Image, Pipeline
+from training.backbones.files import learned_pipeline
 from training.backbones.finetune import FineTuned, LabelledImages, fine_tune
 from training.backbones.taught import taught
 from training.features.dataset import Dataset, Extractor, load_dataset
@@ -165,14 +166,10 @@ def prepare(objects: Objects, trial: int, setting: Setting) -> Prepared:
 
     """
     split = objects.split(trial, setting.recipe)
-    plain = setting.recipe.pipeline
     if setting.fine_tuning is None:
         return Prepared(objects, trial, setting, split, frozen_features(objects, setting))
     tuned = _fine_tune(objects.classes, split, setting, setting.fine_tuning)
-    backbones = {m: found.settings(plain.backbones[m]) for m, found in tuned.items()}
-    pipeline = Pipeline(
-        plain.model_copy(update={'backbones': backbones}), {m: t.path for m, t in tuned.items()}
-    )
+    pipeline = learned_pipeline(setting.recipe.pipeline, tuned, setting.weights)
     return Prepared(objects, trial, setting, split, _features(objects, pipeline, setting))
 
 
