@@ -9,19 +9,23 @@ The papers do not ask this; table 5 has no figure to compare with.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from mm_perception.errors import SettingsError
 from training.features.dataset import Dataset
 from training.paper.learners import FROZEN, LINEAR, SEMI_SUPERVISED, TAUGHT
-from training.paper.provenance import provenance
 from training.paper.results import Result, append, read
 from training.paper.washington.features import Setting, frozen_features, taught_features
-from training.paper.washington.few_labels import Trial, run_trial
-from training.paper.washington.splits import Objects, read_objects
+from training.paper.washington.splits import Objects
+from training.paper.washington.trials import (
+    Trial,
+    chosen_by_name,
+    of_the_same,
+    opened,
+    run_trial,
+)
 from training.recipe import Teaching
 
 ENCODINGS = ('jet', 'normals', 'hha')
@@ -71,17 +75,13 @@ def run_depth_encodings(
     seeds: Sequence[int] = (0,),
 ) -> list[Result]:
     """Run what is not in the results yet; arguments, result and errors are ``run_few_labels``'s."""
-    provenance()  # the commit of the code that is loaded, whatever is committed while it runs
-    objects = read_objects(folder, trials_file)
-    setting.console.print(f'{objects.name}: {len(objects.sources)} objects; {objects.note}')
-    chosen = splits or range(1, len(objects.trials) + 1)
-    for split in chosen:
-        objects.split(split, setting.recipe)  # refuse a wrong one now, not after the features
+    objects, chosen = opened(folder, trials_file, splits, setting)
+    kinds = chosen_by_name(_kinds(setting), only, 'depth_encodings')
     added: list[Result] = []
     features = _Features(objects, setting)
-    for split, kind, seed in product(chosen, _kinds(only, setting), seeds):
+    for split, kind, seed in product(chosen, kinds, seeds):
         trial, own = Trial(kind.learner, kind.per_class, split, seed), kind.setting(setting)
-        if _is_done(read(results), objects, trial, own):
+        if any(of_the_same(read(results), objects, trial, own)):
             continue
         row = run_trial(objects, features(kind, split), trial, own)
         append(results, row)
@@ -111,34 +111,14 @@ class _Features:
         return taught_features(self._objects, split, setting, plain, _TEACHING_SEED)
 
 
-def _kinds(only: Sequence[str], setting: Setting) -> list[Kind]:
-    """Choose by a part of their names."""
-    names = dict(_named(setting))
-    for word in only:
-        if not any(word in name for name in names):
-            raise SettingsError(
-                f'--only {word}: not in depth_encodings; it has: {"; ".join(names)}'
-            )
-    return [kind for name, kind in names.items() if not only or any(w in name for w in only)]
-
-
-def _named(setting: Setting) -> Iterator[tuple[str, Kind]]:
+def _kinds(setting: Setting) -> dict[str, Kind]:
+    """Name what there is to compare."""
+    kinds: dict[str, Kind] = {}
     learners = LINEAR, SEMI_SUPERVISED
     for encoding, way, learner, per_class in product(ENCODINGS, WAYS, learners, PER_CLASS):
         labels = Trial(learner, per_class, 1, 0).labels(setting)
-        yield f'{encoding}, {way}, {learner}, {labels}', Kind(encoding, way, learner, per_class)
-
-
-def _is_done(rows: Sequence[Result], objects: Objects, trial: Trial, setting: Setting) -> bool:
-    recipe, data = setting.recipe, setting.data(objects)
-    wanted = data, trial.learner, trial.labels(setting), trial.split, trial.seed
-    model = recipe.model_settings({'rgb': 1, 'depth': 1}, len(objects.classes))
-    how = recipe.optimisation.epochs, model.widths.a, model.alpha, model.beta
-    return any(
-        wanted == (row.data, row.model, row.labels, row.split, row.seed)
-        and (trial.learner == LINEAR or how == (row.epochs, row.a, row.alpha, row.beta))
-        for row in rows
-    )
+        kinds[f'{encoding}, {way}, {learner}, {labels}'] = Kind(encoding, way, learner, per_class)
+    return kinds
 
 
 def _told(row: Result) -> str:

@@ -9,53 +9,25 @@ linear classifier for each mode. The papers do not ask this; table 5 has no figu
 
 from __future__ import annotations
 
-import hashlib
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from mm_perception.errors import SettingsError
-from training.evaluation.evaluate import Scores
 from training.features.dataset import Dataset
-from training.fitting.climb import UNLABELLED, batches
-from training.fitting.fit import TrainingData, check_labels, fit
-from training.paper.learners import LABELLED_ONLY, LEARNERS, LINEAR
-from training.paper.provenance import provenance
+from training.paper.learners import LEARNERS, LINEAR
 from training.paper.results import Result, append, read
-from training.paper.washington.experiment import MODES, score
-from training.paper.washington.features import Prepared, Setting, frozen_features
-from training.paper.washington.linear import linear_scores
-from training.paper.washington.splits import Objects, read_objects
-from training.recipe import Recipe
+from training.paper.washington.features import Setting, frozen_features
+from training.paper.washington.splits import Objects
+from training.paper.washington.trials import (
+    Trial,
+    chosen_by_name,
+    of_the_same,
+    opened,
+    run_trial,
+)
 
 PER_CLASS = (1, 2, 5, None)
 """So many labelled frames of each class; None is the recipe's share of all."""
-
-_EVERY = ('rgb', 'depth')
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One thing to learn.
-
-    Attributes:
-        learner: One of ``LEARNERS``.
-        per_class: Labelled frames of each class; None is the recipe's share of all.
-        split: Which objects are held out, from 1.
-        seed: Of the labels drawn and of the first weights.
-
-    """
-
-    learner: str
-    per_class: int | None
-    split: int
-    seed: int
-
-    def labels(self, setting: Setting) -> str:
-        """Name the labels as results do: ``5%``, ``2 a class``."""
-        return _labels(self.per_class, setting)
 
 
 def run_few_labels(
@@ -87,15 +59,11 @@ def run_few_labels(
         StoppedError: Ctrl-C; the same call goes on where it stopped.
 
     """
-    provenance()  # the commit of the code that is loaded, whatever is committed while it runs
-    objects = read_objects(folder, trials_file)
-    setting.console.print(f'{objects.name}: {len(objects.sources)} objects; {objects.note}')
-    chosen = splits or range(1, len(objects.trials) + 1)
-    for split in chosen:
-        objects.split(split, setting.recipe)  # refuse a wrong one now, not after the features
+    objects, chosen = opened(folder, trials_file, splits, setting)
+    kinds = chosen_by_name(_kinds(setting), only, 'few_labels')
     added: list[Result] = []
     dataset: Dataset | None = None
-    for seed, split, kind in product(seeds, chosen, _kinds(only, setting)):
+    for seed, split, kind in product(seeds, chosen, kinds):
         trial = Trial(*kind, split, seed)
         if _is_done(read(results), objects, trial, setting):
             continue
@@ -107,117 +75,19 @@ def run_few_labels(
     return added
 
 
-def run_trial(objects: Objects, dataset: Dataset, trial: Trial, setting: Setting) -> Result:
-    """Learn, and score what was learned in every mode on the objects that were held out."""
-    recipe = setting.recipe.model_copy(update={'seed': trial.seed})
-    setting = replace(setting, recipe=recipe)
-    split = objects.split(trial.split, recipe, trial.per_class)
-    train, test = Prepared(objects, trial.split, setting, split, dataset).data('few', _EVERY)
-    begin = time.monotonic()
-    if trial.learner == LINEAR:
-        found = {m: linear_scores(train, test, given, trial.seed) for m, given in MODES.items()}
-    else:
-        found = _model_scores(train, test, trial, setting)
-    seconds = time.monotonic() - begin
-    commit, machine = provenance(str(setting.device))
-    called, epochs, *weights = _recipe(setting, objects)
-    of_model = dict(zip(('a', 'alpha', 'beta'), weights, strict=True))
-    return Result.model_validate(
-        {
-            'commit': commit,
-            'machine': machine,
-            'device': setting.device.type,
-            'seconds': seconds,
-            'data': setting.data(objects),
-            'model': trial.learner,
-            'missing': '' if trial.learner == LINEAR else 'kl',
-            'labels': trial.labels(setting),
-            **({} if trial.learner == LINEAR else of_model),
-            'recipe': called,
-            'epochs': 0 if trial.learner == LINEAR else epochs,
-            'seed': trial.seed,
-            'split': trial.split,
-            **{mode: 100 * scores.accuracy for mode, scores in found.items()},
-            **{f'ece_{mode}': 100 * scores.calibration_error for mode, scores in found.items()},
-        }
-    )
-
-
-def labelled_only(data: TrainingData) -> TrainingData:
-    """Leave the unlabelled frames out."""
-    known = data.labels != UNLABELLED
-    features, *views = (
-        {name: values[known] for name, values in part.items()}
-        for part in (data.features, *data.views)
-    )
-    return replace(data, features=features, views=tuple(views), labels=data.labels[known])
-
-
-def lasting_as_long(recipe: Recipe, data: TrainingData, like: TrainingData) -> Recipe:
-    """Give a recipe as many steps on some data as it would take on others."""
-    optimisation = recipe.optimisation
-    steps, wanted = (
-        len(list(batches(each.labels, optimisation, seed=0, epoch=0))) for each in (data, like)
-    )
-    epochs = max(round(optimisation.epochs * wanted / steps), 1)
-    longer = optimisation.model_copy(update={'epochs': epochs})
-    return recipe.model_copy(update={'optimisation': longer})
-
-
-def _labels(per_class: int | None, setting: Setting) -> str:
-    return setting.labels('few') if per_class is None else f'{per_class} a class'
-
-
-def _kinds(only: Sequence[str], setting: Setting) -> list[tuple[str, int | None]]:
-    """Choose learners and numbers of labels by a part of their names."""
-    names = {
-        f'{learner}, {_labels(per_class, setting)}': (learner, per_class)
+def _kinds(setting: Setting) -> dict[str, tuple[str, int | None]]:
+    """Name learners and numbers of labels."""
+    return {
+        f'{learner}, {Trial(learner, per_class, 1, 0).labels(setting)}': (learner, per_class)
         for per_class, learner in product(PER_CLASS, LEARNERS)
     }
-    for word in only:
-        if not any(word in name for name in names):
-            raise SettingsError(f'--only {word}: not in few_labels; it has: {"; ".join(names)}')
-    return [kind for name, kind in names.items() if not only or any(w in name for w in only)]
-
-
-def _model_scores(
-    train: TrainingData, test: TrainingData, trial: Trial, setting: Setting
-) -> dict[str, Scores]:
-    recipe = setting.recipe
-    check_labels(train)
-    if trial.learner == LABELLED_ONLY:
-        few = labelled_only(train)
-        train, recipe = few, lasting_as_long(recipe, few, train)
-    digest = hashlib.sha256(f'{recipe.model_dump_json()} {train.fingerprint()}'.encode())
-    checkpoint = setting.cache / 'models' / f'few-{digest.hexdigest()[:16]}.safetensors'
-    title = f'{trial.learner}, {trial.labels(setting)}, split {trial.split}, seed {trial.seed}'
-    with setting.run(title, checkpoint) as run:
-        head = fit(train, recipe, run)
-    found = {m: score(head, test, given, 'kl', setting.device) for m, given in MODES.items()}
-    checkpoint.unlink(missing_ok=True)
-    return found
 
 
 def _is_done(rows: Sequence[Result], objects: Objects, trial: Trial, setting: Setting) -> bool:
-    wanted = (
-        setting.data(objects), trial.learner, trial.labels(setting), trial.split, trial.seed
-    )  # fmt: skip
-    recipe = _recipe(setting, objects)
     return any(
-        wanted == (row.data, row.model, row.labels, row.split, row.seed)
-        and (
-            trial.learner == LINEAR  # it asks for no recipe
-            or recipe == (row.recipe, row.epochs, row.a, row.alpha, row.beta)
-        )
-        for row in rows
+        trial.learner == LINEAR or row.recipe == setting.called()
+        for row in of_the_same(rows, objects, trial, setting)
     )
-
-
-def _recipe(setting: Setting, objects: Objects) -> tuple[object, ...]:
-    """Name a recipe by what a row says of it."""
-    recipe = setting.recipe
-    model = recipe.model_settings(dict.fromkeys(_EVERY, 1), len(objects.classes))
-    return setting.called(), recipe.optimisation.epochs, model.widths.a, model.alpha, model.beta
 
 
 def _told(row: Result) -> str:

@@ -24,9 +24,10 @@ from training.paper.learners import LABELLED_ONLY, LEARNERS, LINEAR, SEMI_SUPERV
 from training.paper.results import Result, read
 from training.paper.washington.experiment import backbone_changes
 from training.paper.washington.features import Setting
-from training.paper.washington.few_labels import labelled_only, lasting_as_long, run_few_labels
+from training.paper.washington.few_labels import run_few_labels
 from training.paper.washington.linear import linear_scores
 from training.paper.washington.splits import read_objects
+from training.paper.washington.trials import labelled_only, lasting_as_long
 from training.recipe import read_recipe
 
 COLOURS = {'apple': (200, 40, 30), 'ball': (30, 60, 200), 'cap': (60, 180, 40)}
