@@ -23,7 +23,6 @@ from typer.core import TyperGroup
 
 from mm_perception.errors import MMPerceptionError, SettingsError
 from training.annotating.cli import annotate
-from training.devices import Device, DeviceOption, torch_device
 from training.interrupt import StoppedError
 from training.labelling.cli import label
 from training.options import (
@@ -33,6 +32,8 @@ from training.options import (
     Cache,
     Change,
     DepthTopic,
+    Device,
+    DeviceOption,
     LabelFile,
     Layer,
     RecipeName,
@@ -40,6 +41,7 @@ from training.options import (
     WeightsFile,
     backbone_changes,
     features_folder,
+    torch_device,
     weights_file,
 )
 from training.paper.cli import paper

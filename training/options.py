@@ -1,14 +1,20 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What several commands are given alike: recordings, the backbone, where features are kept."""
+"""What several commands are given alike: recordings, the backbone, the device, a cache."""
 
 from __future__ import annotations
 
 import os
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from mm_perception.errors import SettingsError
+
+if TYPE_CHECKING:
+    import torch
 
 Bags = Annotated[
     list[Path] | None,
@@ -34,6 +40,32 @@ BackboneWeights = Annotated[
     typer.Option(help='A .safetensors or .pth file, imagenet (from the torch cache), random.'),
 ]
 WeightsFile = Annotated[Path | None, typer.Option(help="The backbone's weights.")]
+
+
+class Device(str, Enum):
+    """Where to compute."""
+
+    AUTO = 'auto'
+    CPU = 'cpu'
+    CUDA = 'cuda'
+
+
+DeviceOption = Annotated[Device, typer.Option(help='Where to compute.')]
+
+
+def torch_device(device: Device) -> torch.device:
+    """Find the device.
+
+    Raises:
+        SettingsError: A GPU is asked for, and there is none.
+
+    """
+    import torch  # noqa: PLC0415 - ``--help`` does not wait for it
+
+    if device is Device.CUDA and not torch.cuda.is_available():
+        raise SettingsError("--device cuda: torch finds no GPU; use 'auto'")
+    on_gpu = device is not Device.CPU and torch.cuda.is_available()
+    return torch.device('cuda' if on_gpu else 'cpu')
 
 
 def features_folder(cache: Path | None) -> Path:

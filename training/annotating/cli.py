@@ -14,8 +14,7 @@ import typer
 from rich.console import Console
 
 from mm_perception.observation import Modality
-from training.devices import Device, DeviceOption, torch_device
-from training.options import DepthTopic, RgbTopic, WeightsFile
+from training.options import DepthTopic, Device, DeviceOption, RgbTopic, WeightsFile, torch_device
 from training.progress import progress_bars
 
 _CONSOLE = Console()

@@ -14,7 +14,6 @@ import typer
 from rich.console import Console
 
 from mm_perception.errors import SettingsError
-from training.devices import Device, DeviceOption, torch_device
 from training.options import (
     Backbone,
     BackboneWeights,
@@ -22,12 +21,15 @@ from training.options import (
     Cache,
     Change,
     DepthTopic,
+    Device,
+    DeviceOption,
     LabelFile,
     Layer,
     RecipeName,
     RgbTopic,
     backbone_changes,
     features_folder,
+    torch_device,
     weights_file,
 )
 

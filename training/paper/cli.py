@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from mm_perception.errors import SettingsError
-from training.devices import Device, DeviceOption, torch_device
+from training.options import Device, DeviceOption, torch_device
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
