@@ -260,7 +260,7 @@ def read_recipe(path: Path | None, changes: Iterable[str] = ()) -> Recipe:
         SettingsError: No such file, not YAML, or a setting that is unknown or out of range.
 
     """
-    content = {} if path is None else _read(_find(path))
+    content = {} if path is None else settings_of(_find(path))
     recipe = read_settings(Recipe, content, changes, 'recipe' if path is None else f'recipe {path}')
     recipe.model_settings({'rgb': 1, 'depth': 1}, classes=2)  # refuse a wrong model setting now
     return recipe
@@ -283,6 +283,22 @@ def read_settings(
         raise SettingsError(f'{where}: {_first(error)}') from error
 
 
+def settings_of(path: Path) -> dict[str, Any]:
+    """Read a recipe's file, and check no setting in it yet.
+
+    Raises:
+        SettingsError: It cannot be read, or is no YAML, or something else than settings.
+
+    """
+    try:
+        content = plain_yaml.load(path)
+    except (OSError, yaml.YAMLError) as error:
+        raise SettingsError(f'recipe {path}: {" ".join(str(error).split())}') from error
+    if not isinstance(content, dict):
+        raise SettingsError(f'recipe {path}: must be a mapping of settings')
+    return content
+
+
 def recipe_names() -> list[str]:
     """Name the recipes that come with the package."""
     files = (file for folder in config_folders() for file in (folder / 'training').glob('*.yaml'))
@@ -299,16 +315,6 @@ def _find(path: Path) -> Path:
     raise SettingsError(
         f'recipe {path}: no such file, nor one of the recipes {", ".join(recipe_names())}'
     )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = plain_yaml.load(path)
-    except (OSError, yaml.YAMLError) as error:
-        raise SettingsError(f'recipe {path}: {" ".join(str(error).split())}') from error
-    if not isinstance(content, dict):
-        raise SettingsError(f'recipe {path}: must be a mapping of settings')
-    return content
 
 
 def _apply(content: dict[str, Any], change: str) -> None:

@@ -7,15 +7,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from mm_perception import plain_yaml
 from mm_perception.errors import SettingsError
 from training.config import config_folders
 from training.paper.digits.warp import Warp
 from training.paper.results import RecipeName
-from training.recipe import Optimisation, read_settings
+from training.recipe import Optimisation, read_settings, settings_of
 
 
 class DigitsRecipe(BaseModel):
@@ -60,13 +58,7 @@ def read_digits_recipe(name: str, epochs: int | None = None) -> DigitsRecipe:
 
     """
     path = _find(name)
-    try:
-        content = plain_yaml.load(path)
-    except (OSError, yaml.YAMLError) as error:
-        raise SettingsError(f'recipe {path}: {" ".join(str(error).split())}') from error
-    if not isinstance(content, dict):
-        raise SettingsError(f'recipe {path}: must be a mapping of settings')
-    recipe = read_settings(DigitsRecipe, content, [], f'recipe {path}')
+    recipe = read_settings(DigitsRecipe, settings_of(path), [], f'recipe {path}')
     if recipe.name == 'paper' and path != _find('paper'):
         raise SettingsError(f"recipe {path}: name: 'paper' is the shipped one's; call it 'ours'")
     if epochs is None or epochs == recipe.optimisation.epochs:
