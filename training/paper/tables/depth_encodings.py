@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -15,7 +14,14 @@ from rich.text import Text
 from training.paper.learners import FROZEN, LINEAR, SEMI_SUPERVISED, TAUGHT
 from training.paper.results import Result
 from training.paper.tables.comparison import Mode
-from training.paper.tables.few_labels import NAMES, Spread, spread, value
+from training.paper.tables.spread import (
+    NAMES,
+    Spread,
+    fewest_first,
+    plain_table,
+    spread,
+    value,
+)
 
 ENCODINGS = ('jet', 'normals', 'hha')
 _WAYS = FROZEN, TAUGHT
@@ -88,9 +94,7 @@ def print_depth_encodings(console: Console, results: Sequence[Result]) -> None:
 
 
 def _table(found: Sequence[Line], mode: Mode) -> Table:
-    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for title in ('labels', 'learner', 'backbone', *ENCODINGS, 'runs'):
-        table.add_column(title, no_wrap=True)
+    table = plain_table('labels', 'learner', 'backbone', *ENCODINGS, 'runs')
     for line in found:
         for way in _WAYS:
             figures = [line.accuracy((encoding, way), mode) for encoding in ENCODINGS]
@@ -129,7 +133,6 @@ def _short(learner: str) -> str:
     return learner.split(',', maxsplit=1)[0]
 
 
-def _fewest(item: tuple[tuple[str, str, str], object]) -> tuple[str, bool, float, bool]:
+def _fewest(item: tuple[tuple[str, str, str], object]) -> tuple[str, tuple[bool, float], bool]:
     (data, labels, learner), _ = item
-    few = float(labels.rstrip('%').split()[0])
-    return data, labels.endswith('%'), few, learner != NAMES[LINEAR]
+    return data, fewest_first(labels), learner != NAMES[LINEAR]

@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,39 +14,19 @@ from rich.text import Text
 from training.paper.learners import FROZEN, LABELLED_ONLY, LINEAR, SEMI_SUPERVISED
 from training.paper.results import Result
 from training.paper.tables.comparison import MODES, Mode, Variant
-
-NAMES = {
-    LINEAR: 'linear classifier',
-    LABELLED_ONLY: 'kl, labelled only',
-    SEMI_SUPERVISED: 'SS-HMVAE-kl',
-}
-"""What they are called, in the order of the table."""
+from training.paper.tables.spread import (
+    NAMES,
+    Spread,
+    fewest_first,
+    plain_table,
+    spread,
+    value,
+)
 
 HEADS: Mapping[Mode, str] = {'x': 'RGB', 'w': 'depth', 'xw': 'both'}
 
 Runs = Mapping[tuple[int, int], Result]
 """A learner's results by seed and split."""
-
-
-@dataclass(frozen=True)
-class Spread:
-    """A figure in per cent: the mean over seeds, each of which is a mean over splits.
-
-    Attributes:
-        mean: Of all.
-        deviation: The sample's standard deviation over seeds; None for one seed.
-        runs: Seeds times splits.
-
-    """
-
-    mean: float
-    deviation: float | None
-    runs: int
-
-    def __str__(self) -> str:
-        """Write it as the other tables do."""
-        deviation = '' if self.deviation is None else f' ±{self.deviation:.1f}'
-        return f'{self.mean:.1f}{deviation}'
 
 
 @dataclass(frozen=True)
@@ -124,24 +102,6 @@ def print_few_labels(console: Console, results: Sequence[Result]) -> None:
         )
 
 
-def value(result: Result, mode: Mode) -> float:
-    """Give an accuracy, which every result of this kind has in every mode."""
-    found: float = getattr(result, mode)
-    return found
-
-
-def spread(values: Mapping[tuple[int, int], float]) -> Spread | None:
-    """Average over splits, then over seeds; keys are (seed, split)."""
-    if not values:
-        return None
-    by_seed = [
-        statistics.fmean(v for (seed, _), v in values.items() if seed == each)
-        for each in sorted({seed for seed, _ in values})
-    ]
-    deviation = statistics.stdev(by_seed) if len(by_seed) > 1 else None
-    return Spread(statistics.fmean(by_seed), deviation, len(values))
-
-
 def _recipe(result: Result) -> str:
     return f'{Variant(result.recipe, result.epochs).label}, α {result.alpha:g}, β {result.beta:g}'
 
@@ -154,16 +114,11 @@ def _runs(
         if r.data == data and (r.model == LINEAR or _recipe(r) == recipe):
             place = runs.setdefault(r.labels, {}).setdefault(r.model, {})
             place[r.seed, r.split or 0] = r
-    return {labels: runs[labels] for labels in sorted(runs, key=_fewest_first)}
-
-
-def _fewest_first(labels: str) -> tuple[bool, float]:
-    """Sort ``2 a class`` before ``5%``."""
-    return labels.endswith('%'), float(labels.rstrip('%').split()[0])
+    return {labels: runs[labels] for labels in sorted(runs, key=fewest_first)}
 
 
 def _accuracies(section: Section) -> Table:
-    table = _table('labels', 'learner', *HEADS.values())
+    table = plain_table('labels', 'learner', *HEADS.values())
     for labels, learners in section.runs.items():
         for learner, name in NAMES.items():
             if learner in learners:
@@ -174,7 +129,7 @@ def _accuracies(section: Section) -> Table:
 
 
 def _gains(section: Section) -> Table:
-    table = _table('labels', 'split', *HEADS.values())
+    table = plain_table('labels', 'split', *HEADS.values())
     for labels in section.runs:
         for split in (*section.splits, None):
             figures = [section.gain(labels, mode, split) for mode in MODES]
@@ -190,10 +145,3 @@ def _told(figure: Spread | None, sign: str = '') -> str:
         return '—'
     plus = sign if figure.mean > 0 else ''
     return f'{plus}{figure} ({figure.runs})'
-
-
-def _table(*titles: str) -> Table:
-    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for title in titles:
-        table.add_column(title, no_wrap=True)
-    return table

@@ -15,7 +15,8 @@ from training.paper.curves import draw_few_labels
 from training.paper.learners import LABELLED_ONLY, LINEAR, SEMI_SUPERVISED
 from training.paper.results import Result
 from training.paper.tables import print_few_labels, print_table
-from training.paper.tables.few_labels import sections, spread
+from training.paper.tables.few_labels import sections
+from training.paper.tables.spread import spread
 
 
 def result(model: str, xw: float, split: int = 1, seed: int = 0, **fields: Any) -> Result:
