@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -21,16 +22,19 @@ from mm_perception.engines import (
     REFERENCE,
     Engine,
     EngineSettings,
+    GraphEngine,
     Workload,
     candidates,
     choose,
     made_pictures,
 )
 from mm_perception.errors import BundleError, ImageError, SettingsError, StaleError
-from mm_perception.judging import Item, Verdict, joined, verdicts
+from mm_perception.gpu.in_one_piece import InOnePiece
+from mm_perception.inference import Inference, InStages
+from mm_perception.judging import Item, Verdict
 from mm_perception.objects.boxes import Box
 from mm_perception.observation import UNKNOWN, Modality, Observation, Prediction, mode_of
-from mm_perception.pipeline import Image, Pipeline
+from mm_perception.pipeline import Pipeline
 from mm_perception.request import Answer, ClassifierSettings, Request, Trusted
 from mm_perception.tracing import computing
 
@@ -108,6 +112,7 @@ class Classifier:
             self.pipeline.compute_with(self._choose())
         elif engines != REFERENCE:
             candidates(engines, quantized=False, device=self._wanted)
+        self._inference: Inference = InStages(self.pipeline, self.bundle.head)
         self.fault: str | None = None
         self._lost: str | None = None  # why the GPU is not used any more
 
@@ -143,10 +148,11 @@ class Classifier:
         self._move(self._wanted)
         size = self.pipeline.settings.preprocessing.size
         blank = np.zeros((size, size, 3), np.uint8)
-        for present in (self.modalities, *((m,) for m in self.modalities)):
-            self._judge([dict.fromkeys(present, blank)], [_always])
-        for count in range(2, at_once + 1):
-            self._judge([dict.fromkeys(self.modalities, blank)] * count, [_always] * count)
+        alone = [[dict.fromkeys(m, blank)] for m in (self.modalities, *zip(self.modalities))]
+        several = [alone[0] * count for count in range(2, at_once + 1)]
+        with computing():
+            for items in (*alone, *several):
+                self._or_on_cpu(partial(self._judge, items, [_always] * len(items)))
 
     def close(self) -> None:
         """Give the device's memory back."""
@@ -210,10 +216,15 @@ class Classifier:
             would raise. A batch changes no label: what is wrong with one is no other's affair.
 
         """
-        prepared = [self._prepared(request) for request in requests]
-        there = [each for each in prepared if isinstance(each, _Prepared)]
-        answers = iter(self._predict(there))
-        return [e if isinstance(e, Exception) else next(answers) for e in prepared]
+
+        def run() -> list[Answer | Exception]:
+            prepared = [self._prepared(request) for request in requests]
+            there = [each for each in prepared if isinstance(each, _Prepared)]
+            answers = iter(self._predict(there))
+            return [e if isinstance(e, Exception) else next(answers) for e in prepared]
+
+        with computing():
+            return self._or_on_cpu(run)
 
     def _one(self, request: Request) -> Answer:
         (answer,) = self.answer([request])
@@ -228,30 +239,31 @@ class Classifier:
             if observation is None:
                 return StaleError('stale before the inference began')
             if request.boxes is None:
-                items = [self.pipeline.prepare(observation)]
+                items = [self._inference.prepare(observation)]
             else:
                 items = [self._shown(observation, box) for box in request.boxes]
         except Exception as error:  # noqa: BLE001 - one bad image must not cost the others theirs
             return error
         return _Prepared(request, observation.stamp, items, 1e3 * (time.perf_counter() - start))
 
-    def _shown(self, observation: Observation, box: Box) -> dict[Modality, Image]:
+    def _shown(self, observation: Observation, box: Box) -> Item:
         try:
-            return self.pipeline.prepare(observation, box)
+            return self._inference.prepare(observation, box)
         except ImageError:  # no modality shows anything
             return {}
 
     def _predict(self, batch: Sequence[_Prepared]) -> list[Answer | Exception]:
         start = time.perf_counter()
         items = [item for each in batch for item in each.items]
-        found = iter(self._judge(items, [b.request.trusted for b in batch for _ in b.items]))
-        features = {str(modality): ms for modality, ms in self.pipeline.engine.took.items()}
-        left = 1e3 * (time.perf_counter() - start) - sum(features.values())
+        trusts = [b.request.trusted for b in batch for _ in b.items]
+        found = iter(self._judge(items, trusts))
+        stages = self._inference.took
+        left = 1e3 * (time.perf_counter() - start) - sum(stages.values())
         return [
             self._answer(
                 each,
                 list(islice(found, len(each.items))),
-                {'prepare': each.milliseconds, **features, 'classify': left},
+                {'prepare': each.milliseconds, **stages, 'classify': left},
             )
             for each in batch
         ]
@@ -295,19 +307,7 @@ class Classifier:
         return novelty, verdict.contradiction / usual.contradiction
 
     def _judge(self, items: Sequence[Item], trusts: Sequence[Trusted]) -> list[Verdict | None]:
-        """Give what the model makes of each item, by the modalities that can still be used."""
-        batch = joined(items, self.modalities)
-        pairs = [*zip(items, trusts, strict=True)]
-        whose = {m: dict.fromkeys(t for item, t in pairs if m in item) for m in batch}
-
-        def run() -> list[Verdict | None]:
-            # A network runs on while anybody can use its features.
-            features = self.pipeline.features(batch, lambda m: any(t(m) for t in whose[m]))
-            usable = {t: [m for m in features if t(m)] for t in {*trusts}}
-            return verdicts(self.bundle.head, items, features, [usable[t] for t in trusts])
-
-        with computing():
-            return self._or_on_cpu(run)
+        return self._inference.judge(items, trusts)  # by whatever infers at the moment
 
     def _choose(self) -> Engine:
         """Build the engine that is the fastest where the backbones are."""
@@ -317,13 +317,20 @@ class Classifier:
         with computing():
             return choose(self._engines, work, self.bundle.path, self._said)
 
+    def _compute_on_gpu(self, engine: Engine) -> None:
+        self.pipeline.engine, settings = engine, self.pipeline.settings
+        if isinstance(engine, GraphEngine):
+            # Where the networks win as a graph, so does all that is around them.
+            self._inference = InOnePiece(settings, engine.networks, self.bundle.head)
+
     def _move(self, device: torch.device) -> None:
         try:
             if not self._fixed:
                 self.pipeline.to(device)
             self.bundle.head.to(device)
+            self._inference = InStages(self.pipeline, self.bundle.head)
             if device.type == 'cuda' and self._engines != REFERENCE:
-                self.pipeline.engine = self._choose()
+                self._compute_on_gpu(self._choose())
         except torch.OutOfMemoryError as error:
             self._fall_back(error)
         except RuntimeError as error:
@@ -352,6 +359,7 @@ class Classifier:
             ) from error
         self.pipeline = Pipeline(self.pipeline.settings, self._weights)
         self.bundle, self._wanted = bundle, torch.device('cpu')
+        self._inference = InStages(self.pipeline, bundle.head)
         self._lost = f'the GPU is lost ({why}): running on the CPU; check the GPU, restart the node'
         self.fault = self._lost
 

@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mm_perception.bundle import Head
 from mm_perception.observation import Modality, mode_of
 from mm_perception.pipeline import Image
 
-Item = Mapping[Modality, Image]
+Item = Mapping[Modality, NDArray[Any]]
+"""An observation's images, as an inference takes them."""
 
 
 @dataclass(frozen=True)

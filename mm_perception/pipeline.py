@@ -7,9 +7,9 @@ Its settings lie in the bundle, so that a robot cannot run a model with another 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from mm_perception.errors import ImageError
 from mm_perception.features import Backbone, BackboneSettings, dimension, load_backbone
 from mm_perception.objects.boxes import Box
 from mm_perception.objects.finding import ObjectFinder
-from mm_perception.observation import Frame, Modality, Observation
+from mm_perception.observation import Modality, Observation
 from mm_perception.preprocessing import PreprocessingSettings, depth_input, rgb_input
 from mm_perception.regions import RegionSettings, crop, find_region
 
@@ -30,6 +30,15 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Image = NDArray[np.uint8]
+
+
+Making = Callable[[Modality, NDArray[Any], PreprocessingSettings], NDArray[Any]]
+
+
+def picture(modality: Modality, crop: NDArray[Any], settings: PreprocessingSettings) -> Image:
+    """Turn a crop into the network's input; see ``preprocessing``."""
+    to_input = rgb_input if modality is Modality.RGB else depth_input
+    return to_input(crop, settings)
 
 
 class PipelineSettings(BaseModel):
@@ -156,27 +165,33 @@ class Pipeline:
 
 
 def prepare(
-    observation: Observation, settings: PipelineSettings, box: Box | None = None
-) -> dict[Modality, Image]:
-    """Do the part before the networks, for which they need not be there; see `Pipeline.prepare`."""
+    observation: Observation,
+    settings: PipelineSettings,
+    box: Box | None = None,
+    make: Making = picture,
+) -> dict[Modality, NDArray[Any]]:
+    """Do the part before the networks, for which they need not be there; see `Pipeline.prepare`.
+
+    Args:
+        observation: What was seen.
+        settings: The path.
+        box: Where the object is.
+        make: Makes the network's input of a crop, or what another makes it of.
+
+    """
     if box is None and settings.region.tabletop is not None:
         box = ObjectFinder(settings.region.tabletop).main(observation)
-    prepared: dict[Modality, Image] = {}
+    prepared: dict[Modality, NDArray[Any]] = {}
     reasons = []
     for modality in settings.modalities:
         frame = observation.frames.get(modality)
         if frame is None:
             continue
         try:
-            prepared[modality] = _prepare_frame(frame, settings, box)
+            view = crop(frame.image, find_region(settings.region, frame, box))
+            prepared[modality] = make(modality, view, settings.preprocessing)
         except ImageError as error:
             reasons.append(f'{modality}: {error}')
     if not prepared:
         raise ImageError('; '.join(reasons) or 'the observation has no frame for this model')
     return prepared
-
-
-def _prepare_frame(frame: Frame, settings: PipelineSettings, box: Box | None) -> Image:
-    view = crop(frame.image, find_region(settings.region, frame, box))
-    to_input = rgb_input if frame.modality is Modality.RGB else depth_input
-    return to_input(view, settings.preprocessing)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _LEVELS = np.arange(256, dtype=np.uint8).reshape(-1, 1)
-_JET = np.ascontiguousarray(cv2.applyColorMap(_LEVELS, cv2.COLORMAP_JET)[:, :, ::-1])
+JET = np.ascontiguousarray(cv2.applyColorMap(_LEVELS, cv2.COLORMAP_JET)[:, :, ::-1])
 """OpenCV's jet, red first: 0 is dark blue, 255 dark red."""
 
 _FACING = np.array([0, 0, -1], np.float32)  # a surface that looks into the camera
@@ -39,7 +39,7 @@ _OUTWARD = np.array([1, 1, -1], np.float32)  # as pictures of normals have it: b
 
 _LEVEL = 127.5  # a surface that looks into a level camera, in HHA
 
-_FLAT = 1e-6  # metres: no sensor tells distances apart that are nearer to each other
+FLAT = 1e-6  # metres: no sensor tells distances apart that are nearer to each other
 _FARTHEST = 1000.0  # metres: no sensor sees farther
 _NO_LENGTH = 1e-6  # of a direction
 
@@ -163,12 +163,23 @@ def fill_holes(depth: NDArray[np.float32]) -> NDArray[np.float32]:
         ImageError: Every pixel is a hole.
 
     """
-    valid = _valid(depth)
+    valid = valid_distances(depth)
     return depth if valid.all() else _fill(depth, valid)
 
 
-def _valid(depth: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Tell pixels with a distance from holes, of which not all may be one."""
+def valid_distances(depth: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell pixels with a distance from holes.
+
+    Args:
+        depth: H×W in metres; NaN, infinite, 0 and negative are holes.
+
+    Returns:
+        H×W.
+
+    Raises:
+        ImageError: Every pixel is a hole.
+
+    """
     with np.errstate(invalid='ignore'):
         valid: NDArray[np.bool_] = (depth > 0) & (depth < np.inf)
     if not valid.any():
@@ -206,7 +217,7 @@ def depth_levels(
 
     """
     near, far = depth_range or (float(depth.min()), float(depth.max()))
-    if far - near < _FLAT:
+    if far - near < FLAT:
         return np.full(depth.shape, 255, np.float32)
     levels: NDArray[np.float32] = (np.float32(far) - depth) * np.float32(255 / (far - near))
     np.clip(levels, 0, 255, out=levels)
@@ -225,14 +236,19 @@ def fit_square(image: NDArray[Any], size: int) -> NDArray[Any]:
 
     """
     height, width = image.shape[:2]
-    scale = size / max(height, width)
-    across, down = max(1, round(width * scale)), max(1, round(height * scale))
+    down, across = fitted(height, width, size)
     # Averaging what falls into a pixel when shrinking; it would make blocks when enlarging.
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    interpolation = cv2.INTER_AREA if max(height, width) > size else cv2.INTER_LINEAR
     scaled = cv2.resize(image, (across, down), interpolation=interpolation)
     left, top = (size - across) // 2, (size - down) // 2
     right, bottom = size - across - left, size - down - top
     return cv2.copyMakeBorder(scaled, top, bottom, left, right, cv2.BORDER_REPLICATE)
+
+
+def fitted(height: int, width: int, size: int) -> tuple[int, int]:
+    """Scale height and width, in pixels, so that the longer one is size."""
+    scale = size / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def jet(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -245,7 +261,7 @@ def jet(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         H×W×3, red first.
 
     """
-    return cast('NDArray[np.uint8]', cv2.applyColorMap(levels, _JET))
+    return cast('NDArray[np.uint8]', cv2.applyColorMap(levels, JET))
 
 
 def _normals_input(crop: NDArray[np.float32], settings: PreprocessingSettings) -> NDArray[np.uint8]:
@@ -285,7 +301,7 @@ def _thinned(
 
     Thinned, not blended: a hole stays one, and the surface's edge is no slope.
     """
-    valid, scale = _valid(crop), settings.size / max(crop.shape)
+    valid, scale = valid_distances(crop), settings.size / max(crop.shape)
     if scale >= 1:
         return crop, valid, settings.focal_length
     size = max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale))
@@ -298,7 +314,7 @@ def _thinned(
 
 def _scaled(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
     """Scale values to 0–255; 255 throughout where there is no difference."""
-    if high - low < _FLAT:
+    if high - low < FLAT:
         return np.full(values.shape, 255, np.float32)
     levels: NDArray[np.float32] = (values - np.float32(low)) * np.float32(255 / (high - low))
     return np.clip(levels, 0, 255, out=levels)

@@ -18,6 +18,7 @@ from mm_perception.engines.candidates import (
 )
 from mm_perception.engines.choosing import choose, measure, one_by_one, relative_error
 from mm_perception.engines.engine import Engine, Images, Precision, Wanted
+from mm_perception.engines.graph_engine import GraphEngine
 from mm_perception.engines.record import Trial
 from mm_perception.engines.torch_engine import TorchEngine
 
@@ -26,6 +27,7 @@ __all__ = [
     'Candidate',
     'Engine',
     'EngineSettings',
+    'GraphEngine',
     'Images',
     'Precision',
     'TorchEngine',

@@ -30,6 +30,7 @@ class GraphEngine(Engine):
         """Take the backbones, which are on a GPU; other precisions have copies of their own."""
         self.name = f'cudagraph {precision}'
         self._plain = TorchEngine(backbones, precision)
+        self.networks = self._plain.networks
         self._recorded: dict[Modality, _Recorded] = {}
 
     def compute(
@@ -62,7 +63,7 @@ class _Recorded:
                 for _ in range(_WARM_UP):
                     network(self._images)
             torch.cuda.current_stream().wait_stream(aside)
-            with torch.cuda.graph(self._graph):
+            with torch.cuda.graph(self._graph, capture_error_mode='thread_local'):
                 self._features: Tensor = network(self._images)
 
     def __call__(self, batch: NDArray[np.uint8]) -> Tensor:
