@@ -321,7 +321,8 @@ class Classifier:
         self.pipeline.engine, settings = engine, self.pipeline.settings
         if isinstance(engine, GraphEngine):
             # Where the networks win as a graph, so does all that is around them.
-            self._inference = InOnePiece(settings, engine.networks, self.bundle.head)
+            head, said = self.bundle.head, self._said
+            self._inference = InOnePiece(settings, engine.networks, head, said=said)
 
     def _move(self, device: torch.device) -> None:
         try:

@@ -16,7 +16,7 @@ from torch import Tensor
 from mm_perception.bundle import Head
 from mm_perception.features import Backbone
 from mm_perception.gpu.holes import can_fill
-from mm_perception.gpu.recording import Arrays, Recording, Work
+from mm_perception.gpu.recording import Arrays, Recording, Unrecorded, Work
 from mm_perception.gpu.whole_path import Shapes, WholePath
 from mm_perception.inference import Inference
 from mm_perception.judging import Item, Verdict
@@ -48,6 +48,7 @@ class InOnePiece(Inference):
         networks: Mapping[Modality, Backbone],
         head: Head,
         record: Callable[[Work, Arrays, torch.device], Run] = Recording,
+        said: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Take networks and head where they are to compute.
 
@@ -56,10 +57,11 @@ class InOnePiece(Inference):
             networks: By modality.
             head: What is learned.
             record: Makes of work what does it again and again.
+            said: Told what cannot be recorded.
 
         """
         self._settings, self._networks, self._head = settings, networks, head
-        self._record = record
+        self._record, self._said = record, said
         self._recorded: OrderedDict[_Key, tuple[WholePath, Run]] = OrderedDict()
 
     def prepare(self, observation: Observation, box: Box | None = None) -> Item:
@@ -94,13 +96,22 @@ class InOnePiece(Inference):
         key = count, tuple(shapes.items())
         if key not in self._recorded:
             path = WholePath(self._settings.preprocessing, self._networks, self._head, shapes)
-            device = next(iter(self._networks.values())).device
-            self._recorded[key] = path, self._record(path, arrays, device)
+            self._recorded[key] = path, self._ready(path, arrays)
             if len(self._recorded) > _MOST:
                 self._recorded.popitem(last=False)
         self._recorded.move_to_end(key)
         path, run = self._recorded[key]
         return path, run(arrays)
+
+    def _ready(self, path: WholePath, arrays: Arrays) -> Run:
+        device = next(iter(self._networks.values())).device
+        try:
+            return self._record(path, arrays, device)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:  # a slower label is better than none
+            self._said(f'cannot be recorded ({error}): its kernels are started one by one')
+            return Unrecorded(path, arrays, device)
 
 
 def _to_upload(

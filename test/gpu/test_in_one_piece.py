@@ -180,6 +180,22 @@ def test_oldest_recordings_go_when_there_are_too_many(
         assert len(piece._recorded) <= 2
 
 
+def test_what_cannot_be_recorded_is_told_and_labelled_all_the_same(trusting_bundle: Path) -> None:
+    classifier, lines = Classifier(trusting_bundle, 'cpu'), list[str]()
+    pipeline, head = classifier.pipeline, classifier.bundle.head
+
+    def refuse(*_: object) -> Unrecorded:
+        raise RuntimeError('operation not permitted when stream is capturing')
+
+    piece = InOnePiece(pipeline.settings, pipeline.backbones, head, refuse, lines.append)
+    for number in (1, 2):
+        stages = InStages(pipeline, head)
+        found, expected = (judged(way, way.prepare(seen(number)))[0] for way in (piece, stages))
+        assert_alike(found, expected)
+    assert len(lines) == 1
+    assert 'not permitted when stream is capturing' in lines[0]
+
+
 def test_real_kinects_scene_has_the_same_labels(trusting_bundle: Path, shared_data: Path) -> None:
     scene = Scene(shared_data / 'uw_scene01')
     piece, stages = with_settings()(trusting_bundle)
