@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -33,7 +32,7 @@ from mm_perception.gpu.in_one_piece import InOnePiece
 from mm_perception.inference import Inference, InStages
 from mm_perception.judging import Item, Verdict
 from mm_perception.objects.boxes import Box
-from mm_perception.observation import UNKNOWN, Modality, Observation, Prediction, mode_of
+from mm_perception.observation import UNKNOWN, Frame, Modality, Observation, Prediction, mode_of
 from mm_perception.pipeline import Pipeline
 from mm_perception.request import Answer, ClassifierSettings, Request, Trusted
 from mm_perception.tracing import computing
@@ -42,6 +41,10 @@ Device = Literal['auto', 'cpu', 'cuda']
 T = TypeVar('T')
 
 _USUAL = ClassifierSettings()
+_WALL = (
+    Frame(Modality.RGB, 0, '', np.zeros((480, 640, 3), np.uint8)),
+    Frame(Modality.DEPTH, 0, '', np.ones((480, 640), np.float32)),
+)
 
 
 def _always(_: Modality) -> bool:
@@ -141,18 +144,16 @@ class Classifier:
 
         Args:
             at_once: How many observations there may be in one inference. An engine prepares itself
-                anew for each number of images, when it meets that for the first time.
+                anew for each number of images, when it meets that for the first time; a GPU also
+                for each resolution, of which it is 640×480 here.
 
         """
         self.fault = self._lost
         self._move(self._wanted)
-        size = self.pipeline.settings.preprocessing.size
-        blank = np.zeros((size, size, 3), np.uint8)
-        alone = [[dict.fromkeys(m, blank)] for m in (self.modalities, *zip(self.modalities))]
-        several = [alone[0] * count for count in range(2, at_once + 1)]
-        with computing():
-            for items in (*alone, *several):
-                self._or_on_cpu(partial(self._judge, items, [_always] * len(items)))
+        for each in self.modalities:
+            self._try([each], 1)
+        for count in range(1, at_once + 1):
+            self._try(self.modalities, count)
 
     def close(self) -> None:
         """Give the device's memory back."""
@@ -305,6 +306,18 @@ class Classifier:
         if verdict.contradiction is None or usual.contradiction is None:
             return novelty, None
         return novelty, verdict.contradiction / usual.contradiction
+
+    def _try(self, modalities: Collection[Modality], count: int) -> None:
+        """Judge a wall as most cameras would see it, so many times at once."""
+        wall = Observation.of(*(frame for frame in _WALL if frame.modality in modalities))
+        table = self.pipeline.settings.region.tabletop is not None
+
+        def run() -> None:
+            item = self._inference.prepare(wall, Box(0, 0, 1, 1) if table else None)
+            self._judge([item] * count, [_always] * count)
+
+        with computing():
+            self._or_on_cpu(run)
 
     def _judge(self, items: Sequence[Item], trusts: Sequence[Trusted]) -> list[Verdict | None]:
         return self._inference.judge(items, trusts)  # by whatever infers at the moment

@@ -16,7 +16,7 @@ from torch import Tensor
 from mm_perception.bundle import Head
 from mm_perception.features import Backbone
 from mm_perception.gpu.holes import can_fill
-from mm_perception.gpu.recording import Arrays, Recording, Unrecorded, Work
+from mm_perception.gpu.recording import Arrays, Recorder, Unrecorded, Work
 from mm_perception.gpu.whole_path import Shapes, WholePath
 from mm_perception.inference import Inference
 from mm_perception.judging import Item, Verdict
@@ -47,7 +47,7 @@ class InOnePiece(Inference):
         settings: PipelineSettings,
         networks: Mapping[Modality, Backbone],
         head: Head,
-        record: Callable[[Work, Arrays, torch.device], Run] = Recording,
+        record: Callable[[Work, Arrays, torch.device], Run] | None = None,
         said: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Take networks and head where they are to compute.
@@ -56,12 +56,12 @@ class InOnePiece(Inference):
             settings: The path.
             networks: By modality.
             head: What is learned.
-            record: Makes of work what does it again and again.
+            record: Makes of work what does it again and again; by default a `Recorder`.
             said: Told what cannot be recorded.
 
         """
         self._settings, self._networks, self._head = settings, networks, head
-        self._record, self._said = record, said
+        self._record, self._said = record or Recorder(), said
         self._recorded: OrderedDict[_Key, tuple[WholePath, Run]] = OrderedDict()
 
     def prepare(self, observation: Observation, box: Box | None = None) -> Item:

@@ -20,20 +20,36 @@ Arrays: TypeAlias = 'Mapping[Modality, NDArray[Any]]'
 _WARM_UP = 3  # cuDNN chooses its algorithms in these
 
 
+class Recorder:
+    """Records work; what it recorded shares its memory, since only one of it runs at a time."""
+
+    def __init__(self) -> None:
+        self._first: Recording | None = None
+
+    def __call__(self, work: Work, arrays: Arrays, device: torch.device) -> Recording:
+        """Record work on arrays of these shapes and types; see `Recording`."""
+        recording = Recording(work, arrays, device, self._first)
+        self._first = self._first or recording
+        return recording
+
+
 class Recording:
     """Runs tensor work on arrays of the same shapes and types again and again."""
 
-    def __init__(self, work: Work, arrays: Arrays, device: torch.device) -> None:
+    def __init__(
+        self, work: Work, arrays: Arrays, device: torch.device, beside: Recording | None
+    ) -> None:
         """Record.
 
         Args:
             work: Whose kernels depend on no value that is computed.
             arrays: Of those shapes and types; float32 depth has a distance in each image.
             device: A GPU.
+            beside: What it shares its memory with.
 
         """
         self._given = {
-            modality: torch.from_numpy(np.ascontiguousarray(each)).pin_memory()
+            modality: torch.from_numpy(np.array(each)).pin_memory()
             for modality, each in arrays.items()
         }
         self._graph = torch.cuda.CUDAGraph()
@@ -47,7 +63,8 @@ class Recording:
                     work(self._images)
             torch.cuda.current_stream().wait_stream(aside)
             # Another bundle's thread may compute meanwhile, and is to be let.
-            with torch.cuda.graph(self._graph, capture_error_mode='thread_local'):
+            pool = None if beside is None else beside._graph.pool()
+            with torch.cuda.graph(self._graph, pool=pool, capture_error_mode='thread_local'):
                 self._found = work(self._images)
         self._answer = torch.empty(
             self._found.shape, dtype=self._found.dtype, device='cpu', pin_memory=True
@@ -55,12 +72,13 @@ class Recording:
 
     def __call__(self, arrays: Arrays) -> Tensor:
         """Compute; what is returned is written over by the next call."""
-        for modality, each in arrays.items():
-            np.copyto(self._given[modality].numpy(), each)
-            self._images[modality].copy_(self._given[modality], non_blocking=True)
-        self._graph.replay()
-        self._answer.copy_(self._found, non_blocking=True)
-        torch.cuda.current_stream(self._found.device).synchronize()
+        with torch.inference_mode():
+            for modality, each in arrays.items():
+                np.copyto(self._given[modality].numpy(), each)
+                self._images[modality].copy_(self._given[modality], non_blocking=True)
+            self._graph.replay()
+            self._answer.copy_(self._found, non_blocking=True)
+            torch.cuda.current_stream(self._found.device).synchronize()
         return self._answer
 
 
@@ -76,7 +94,7 @@ class Unrecorded:
         """Compute."""
         with torch.inference_mode():
             images = {
-                modality: torch.from_numpy(np.ascontiguousarray(each)).to(self._device)
+                modality: torch.from_numpy(np.array(each)).to(self._device)
                 for modality, each in arrays.items()
             }
             return self._work(images).cpu()

@@ -16,7 +16,7 @@ from mm_perception.classifier import Classifier
 from mm_perception.errors import ImageError
 from mm_perception.gpu import in_one_piece
 from mm_perception.gpu.in_one_piece import InOnePiece
-from mm_perception.gpu.recording import Recording, Unrecorded
+from mm_perception.gpu.recording import Recorder, Unrecorded
 from mm_perception.inference import Inference, InStages
 from mm_perception.observation import Frame, Modality, Observation
 from mm_perception.preprocessing import PreprocessingSettings
@@ -210,7 +210,7 @@ def test_recording_computes_what_starting_each_kernel_does(trusting_bundle: Path
     classifier = Classifier(trusting_bundle, 'cuda')
     classifier.warm_up()
     parts = classifier.pipeline.settings, classifier.pipeline.backbones, classifier.bundle.head
-    recorded, unrecorded = (InOnePiece(*parts, way) for way in (Recording, Unrecorded))
+    recorded, unrecorded = (InOnePiece(*parts, way) for way in (Recorder(), Unrecorded))
     for number in range(8):
         item = recorded.prepare(seen(number))
         assert_alike(judged(recorded, item)[0], judged(unrecorded, item)[0])
