@@ -34,7 +34,12 @@ class Recorder:
 
 
 class Recording:
-    """Runs tensor work on arrays of the same shapes and types again and again."""
+    """Runs tensor work on arrays of the same shapes and types again and again.
+
+    Attributes:
+        graph: What was recorded.
+
+    """
 
     def __init__(
         self, work: Work, arrays: Arrays, device: torch.device, beside: Recording | None
@@ -52,7 +57,7 @@ class Recording:
             modality: torch.from_numpy(np.array(each)).pin_memory()
             for modality, each in arrays.items()
         }
-        self._graph = torch.cuda.CUDAGraph()
+        self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.device(device), torch.inference_mode():
             self._images = {m: each.to(device) for m, each in self._given.items()}
             # What is recorded must not be the first to run.
@@ -63,8 +68,8 @@ class Recording:
                     work(self._images)
             torch.cuda.current_stream().wait_stream(aside)
             # Another bundle's thread may compute meanwhile, and is to be let.
-            pool = None if beside is None else beside._graph.pool()
-            with torch.cuda.graph(self._graph, pool=pool, capture_error_mode='thread_local'):
+            pool = None if beside is None else beside.graph.pool()
+            with torch.cuda.graph(self.graph, pool=pool, capture_error_mode='thread_local'):
                 self._found = work(self._images)
         self._answer = torch.empty(
             self._found.shape, dtype=self._found.dtype, device='cpu', pin_memory=True
@@ -76,7 +81,7 @@ class Recording:
             for modality, each in arrays.items():
                 np.copyto(self._given[modality].numpy(), each)
                 self._images[modality].copy_(self._given[modality], non_blocking=True)
-            self._graph.replay()
+            self.graph.replay()
             self._answer.copy_(self._found, non_blocking=True)
             torch.cuda.current_stream(self._found.device).synchronize()
         return self._answer
