@@ -124,7 +124,7 @@ setup(
     },
     entry_points={
         'console_scripts': [
-            'perception_node = mm_perception.executable:main',
+            'perception_node = mm_perception.interface.executable:main',
             'train = training.cli:main',
         ],
     },

@@ -21,10 +21,10 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
-from mm_perception.cameras import Camera, load_camera, load_cameras
-from mm_perception.command_line import OPTION, CommandLine
 from mm_perception.errors import SettingsError
-from mm_perception.parameters import BY_NAME, PARAMETERS, Parameter
+from mm_perception.interface.cameras import Camera, load_camera, load_cameras
+from mm_perception.interface.command_line import OPTION, CommandLine
+from mm_perception.interface.parameters import BY_NAME, PARAMETERS, Parameter
 
 CONFIG = Path(__file__).resolve().parent.parent / 'config'
 # The variable's name changed with Fast DDS 3, of ROS 2 Kilted.

@@ -34,7 +34,7 @@ from mm_perception.judging import Item, Verdict
 from mm_perception.objects.boxes import Box
 from mm_perception.observation import UNKNOWN, Frame, Modality, Observation, Prediction, mode_of
 from mm_perception.pipeline import Pipeline
-from mm_perception.request import Answer, ClassifierSettings, Request, Trusted
+from mm_perception.serving.request import Answer, ClassifierSettings, Request, Trusted
 from mm_perception.tracing import computing
 
 Device = Literal['auto', 'cpu', 'cuda']

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mm_perception import compressed
+from mm_perception.codecs import compressed
 from mm_perception.errors import ImageError
 from mm_perception.observation import Frame, Modality
 

@@ -12,7 +12,7 @@ from mm_perception.judging import Item, Verdict, joined, verdicts
 from mm_perception.objects.boxes import Box
 from mm_perception.observation import Observation
 from mm_perception.pipeline import Pipeline
-from mm_perception.request import Trusted
+from mm_perception.serving.request import Trusted
 
 
 class Inference(ABC):

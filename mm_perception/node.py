@@ -32,23 +32,23 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 from std_srvs.srv import SetBool
 
-from mm_perception import diagnostics, messages, parameters, process
-from mm_perception.annotation import annotate
 from mm_perception.classifier import Classifier
-from mm_perception.diagnostics import Inlet, Source, Status
 from mm_perception.engines import EngineSettings
 from mm_perception.errors import ImageError, SettingsError
 from mm_perception.health import NS, HealthSettings
 from mm_perception.images import fill_image
+from mm_perception.interface import diagnostics, messages, parameters, process
+from mm_perception.interface.annotation import annotate
+from mm_perception.interface.diagnostics import Inlet, Source, Status
+from mm_perception.interface.transitions import AnsweringNode, answers
 from mm_perception.objects.detections import DetectionFinder
 from mm_perception.objects.finding import ObjectFinder, finder_for
 from mm_perception.observation import NO_MODE, Modality
 from mm_perception.pairing import PairingSettings
-from mm_perception.pool import ClassifierPool, Share
-from mm_perception.request import ClassifierSettings
-from mm_perception.transitions import AnsweringNode, answers
+from mm_perception.serving.pool import ClassifierPool, Share
+from mm_perception.serving.request import ClassifierSettings
+from mm_perception.serving.watch import Labelled, Watch
 from mm_perception.uncertain.keeper import Keeper
-from mm_perception.watch import Labelled, Watch
 
 _MOMENT = 0.002  # seconds: a timer that ends just before a deadline would have to be set again
 _STOP = 1.0  # seconds that the inference under way has to end before the process ends

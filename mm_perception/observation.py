@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mm_perception.registration import Intrinsics
+    from mm_perception.depth.registration import Intrinsics
 
 UNKNOWN = 'unknown'
 """No class may be called so: it is kept for what resembles nothing learned."""

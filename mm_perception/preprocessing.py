@@ -10,7 +10,7 @@ scaled to 0–255, and jet makes three channels of them, red being near (figure 
 Here holes are filled before anything is scaled, not after: scaling would blend a hole's border with
 the hole.
 
-In place of jet, depth can be given as surface normals (``normals.py``) or as HHA (``hha.py``).
+In place of jet, depth can be given as surface normals or as HHA; see ``depth/``.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from mm_perception.depth.hha import hha
+from mm_perception.depth.normals import surface_normals
 from mm_perception.errors import ImageError
-from mm_perception.hha import hha
-from mm_perception.normals import surface_normals
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from mm_perception.classifier import Classifier
-from mm_perception.diagnostics import Inlet, Source
 from mm_perception.health import NS, HealthSettings
 from mm_perception.images import fill_image
+from mm_perception.interface.diagnostics import Inlet, Source
 from mm_perception.objects.detections import DetectionFinder
 from mm_perception.objects.finding import ObjectFinder
 from mm_perception.observation import Modality
 from mm_perception.pairing import PairingSettings
-from mm_perception.watch import Labelled, Watch
+from mm_perception.serving.watch import Labelled, Watch
 
 RGB, DEPTH = Modality.RGB, Modality.DEPTH
 PERIOD = NS // 30

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mm_perception.depth.registration import Intrinsics
 from mm_perception.objects.boxes import Box
 from mm_perception.observation import Frame, Modality, Observation
-from mm_perception.registration import Intrinsics
 
 Floats = NDArray[np.float64]
 WIDTH, HEIGHT = 320, 240

@@ -20,7 +20,7 @@ from mm_perception.errors import BundleError, ImageError, SettingsError, StaleEr
 from mm_perception.features import Backbone, load_backbone
 from mm_perception.objects.boxes import Box
 from mm_perception.observation import UNKNOWN, Frame, Modality, Observation
-from mm_perception.request import ClassifierSettings
+from mm_perception.serving.request import ClassifierSettings
 from mm_perception.trust import TrustSettings
 
 NOISE = np.random.default_rng(0)

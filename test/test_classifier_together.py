@@ -22,7 +22,7 @@ from mm_perception.engines.openvino_engine import is_installed
 from mm_perception.errors import BundleError, ImageError, StaleError
 from mm_perception.objects.boxes import Box
 from mm_perception.observation import UNKNOWN, Frame, Modality, Observation, Prediction
-from mm_perception.request import Answer, ClassifierSettings, Request
+from mm_perception.serving.request import Answer, ClassifierSettings, Request
 from mm_perception.trust import TrustSettings
 
 RGB, DEPTH = Modality.RGB, Modality.DEPTH

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from mm_perception.parameters import PARAMETERS
+from mm_perception.interface.parameters import PARAMETERS
 
 CONFIG = Path(__file__).parent.parent / 'config'
 FASTDDS = '{http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles}'

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from conftest import CHECKOUT
 
-from mm_perception.cameras import load_camera
-from mm_perception.parameters import BY_NAME, markdown_table
+from mm_perception.interface.cameras import load_camera
+from mm_perception.interface.parameters import BY_NAME, markdown_table
 from training.cli import main
 
 PAGES = {page.name: page.read_text(encoding='utf-8') for page in (CHECKOUT / 'doc').glob('*.md')}
@@ -128,6 +128,9 @@ def test_every_room_of_the_architecture_is_there() -> None:
     assert not missing
     modules = {p.name for p in (CHECKOUT / 'mm_perception').glob('*.py')} - {'__init__.py'}
     assert modules <= set(named)
+    for package in ('mm_perception', 'training'):
+        rooms = {f'{p.parent.name}/' for p in (CHECKOUT / package).glob('*/__init__.py')}
+        assert rooms <= set(named)
 
 
 def test_every_page_is_in_the_readmes_table_and_no_link_leads_nowhere() -> None:

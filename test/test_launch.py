@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from mm_perception.cameras import Camera
 from mm_perception.errors import SettingsError
-from mm_perception.parameters import PARAMETERS
+from mm_perception.interface.cameras import Camera
+from mm_perception.interface.parameters import PARAMETERS
 
 FILE = Path(__file__).parent.parent / 'launch' / 'rgbd.launch.py'
 

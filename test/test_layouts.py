@@ -13,10 +13,10 @@ import numpy as np
 import yaml
 from conftest import CHECKOUT
 
-from mm_perception.cameras import load_camera
+from mm_perception.interface.cameras import load_camera
+from mm_perception.interface.prediction_status import prediction_statuses
 from mm_perception.observation import Frame, Modality, Observation, Prediction
-from mm_perception.prediction_status import prediction_statuses
-from mm_perception.watch import Labelled
+from mm_perception.serving.watch import Labelled
 from training.annotating.writing import NODE, TYPES
 
 CONFIG = CHECKOUT / 'config'

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from bundles import make_bundle
 
-from mm_perception.cameras import INPUTS, Camera, load_camera
-from mm_perception.parameters import BY_NAME
+from mm_perception.interface.cameras import INPUTS, Camera, load_camera
+from mm_perception.interface.parameters import BY_NAME
 from training.live.environment import live_environment, private_domain
 
 CONFIG = Path(__file__).parent.parent / 'config'
@@ -153,7 +153,7 @@ ASK = """
 import json, sys, time
 import rclpy
 from rclpy.parameter import Parameter
-from mm_perception.messages import CLASSIFICATION
+from mm_perception.interface.messages import CLASSIFICATION
 from mm_perception.node import PerceptionNode
 
 rclpy.init(args=['--ros-args', *sys.argv[1:]])

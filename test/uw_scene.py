@@ -16,9 +16,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mm_perception.depth.registration import Intrinsics
 from mm_perception.objects.boxes import Box
 from mm_perception.observation import Frame, Modality, Observation
-from mm_perception.registration import Intrinsics
 
 WIDTH, HEIGHT = 640, 480
 CAMERA = Intrinsics(WIDTH, HEIGHT, (570.3, 0, 320, 0, 570.3, 240, 0, 0, 1))

@@ -24,7 +24,7 @@ from mm_perception.objects.boxes import Box
 from mm_perception.observation import Modality, Observation
 from mm_perception.pipeline import PipelineSettings, picture, prepare
 from mm_perception.preprocessing import PreprocessingSettings, valid_distances
-from mm_perception.request import Trusted
+from mm_perception.serving.request import Trusted
 
 Run: TypeAlias = 'Callable[[Arrays], Tensor]'
 _Key: TypeAlias = 'tuple[int, tuple[tuple[Modality, tuple[int, ...]], ...]]'

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mm_perception.depth.registration import Intrinsics
 from mm_perception.objects.plane import Flags, Floats
-from mm_perception.registration import Intrinsics
 
 _ROWS = 240  # of a grid at most: a finer one shows no more of objects on a table
 # Focal length, and the centre's distance, in image sides: what lies beyond is no camera, though it

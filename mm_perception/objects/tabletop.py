@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mm_perception.depth.registration import Intrinsics
 from mm_perception.objects.boxes import Box
 from mm_perception.objects.overhead import Numbers, group, largest_piece
 from mm_perception.objects.plane import Flags, Floats, Plane, find_planes
 from mm_perception.objects.pointcloud import Grid, Lens
 from mm_perception.objects.tracks import TrackSettings
-from mm_perception.registration import Intrinsics
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -19,18 +19,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mm_perception.diagnostics import TRUST_WINDOW, Level, Status
 from mm_perception.errors import SettingsError
+from mm_perception.interface.diagnostics import TRUST_WINDOW, Level, Status
+from mm_perception.interface.parameters import settings_from
 from mm_perception.observation import Modality, Prediction
-from mm_perception.parameters import settings_from
+from mm_perception.serving.worker import NewestWorker, Seat, Task
 from mm_perception.uncertain.bounded_folder import BoundedFolder
 from mm_perception.uncertain.doubt import is_doubtful
 from mm_perception.uncertain.settings import UncertainSettings
 from mm_perception.uncertain.small_bag import Message
-from mm_perception.worker import NewestWorker, Seat, Task
 
 if TYPE_CHECKING:
-    from mm_perception.watch import Labelled, Received
+    from mm_perception.serving.watch import Labelled, Received
 
 _MEGABYTE = 1_000_000
 _OFF = 'unsure frames are not kept: turned off'

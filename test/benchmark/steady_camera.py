@@ -22,7 +22,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
 from mm_perception.images import fill_image
-from mm_perception.messages import time_of
+from mm_perception.interface.messages import time_of
 
 _PICTURES = 6  # in turn, so that none looks frozen
 

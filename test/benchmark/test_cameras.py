@@ -36,7 +36,7 @@ from mm_perception.images import frame_from_message
 from mm_perception.models import ModelSettings
 from mm_perception.observation import Modality, Observation
 from mm_perception.pipeline import Pipeline, PipelineSettings
-from mm_perception.request import Request
+from mm_perception.serving.request import Request
 from training.live.environment import live_environment, private_domain
 
 pytestmark = pytest.mark.timeout(1800)

@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as arrays
 from pydantic import ValidationError
 from tables import CAMERA, FOCAL, HEIGHT, WIDTH, Block, Table
 
+from mm_perception.depth.registration import Intrinsics
 from mm_perception.objects.tabletop import TabletopSettings, find_objects
-from mm_perception.registration import Intrinsics
 
 USUAL = TabletopSettings()
 CUP = Block(0.0, 0.0, 0.4, (0.08, 0.08, 0.1))

@@ -16,9 +16,9 @@ from robot import DEPTH, INLETS, PATIENCE, RGB, START, Robot
 from tables import CAMERA, Block, Table
 
 from mm_perception.classifier import Classifier
-from mm_perception.diagnostics import Level, Status
 from mm_perception.health import NS
 from mm_perception.images import fill_image
+from mm_perception.interface.diagnostics import Level, Status
 from mm_perception.objects.detections import DetectionFinder
 from mm_perception.objects.finding import ObjectFinder
 from mm_perception.observation import Modality

@@ -14,7 +14,7 @@ from outside import DOMAIN, PATIENCE, until
 
 from training.live.environment import live_environment
 
-RUN = 'from mm_perception.executable import main; main()'
+RUN = 'from mm_perception.interface.executable import main; main()'
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])

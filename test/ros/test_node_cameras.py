@@ -14,8 +14,8 @@ from outside import DEPTH, RGB, Hands, NodeProcess, Outside, Said, until
 from street import Street
 from test_node_lifecycle import signals_restored
 
+from mm_perception.interface.process import run
 from mm_perception.node import PerceptionNode
-from mm_perception.process import run
 
 NAMES = ('/pair/front', '/pair/arm/left')
 

@@ -18,7 +18,7 @@ from bundles import CLASSES
 from conftest import CHECKOUT
 from outside import NAMESPACE, NODE, NS, RGB, SIZE, Camera, Outside, Said, until
 
-from mm_perception import messages
+from mm_perception.interface import messages
 
 BOXES = ((40, 30, 30, 40), (110, 80, 40, 20))  # middle, and sides, in pixels
 needs_vision_msgs = pytest.mark.skipif(
@@ -130,7 +130,7 @@ def test_with_vision_msgs_all_that_needs_it_passes(tmp_path: Path) -> None:
     if missing or messages.OBJECTS is not None:
         pytest.skip(f'vision_msgs cannot be built here: no {missing}' if missing else 'it is there')
     environment = {**os.environ, **real_vision_msgs.build(tmp_path)}
-    tests = [__file__, 'test/ros/test_node_objects.py', 'test/test_messages.py']
+    tests = [__file__, 'test/ros/test_node_objects.py', 'test/interface/test_messages.py']
     done = subprocess.run(
         [sys.executable, '-m', 'pytest', '-q', '-rs', *tests],
         cwd=CHECKOUT,

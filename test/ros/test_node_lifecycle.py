@@ -22,11 +22,11 @@ from rclpy.lifecycle import TransitionCallbackReturn as Return
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
-from mm_perception.annotation import annotate
+from mm_perception.interface.annotation import annotate
+from mm_perception.interface.process import run
 from mm_perception.node import PerceptionNode
 from mm_perception.observation import Frame, Modality, Observation, Prediction
-from mm_perception.process import run
-from mm_perception.watch import Labelled
+from mm_perception.serving.watch import Labelled
 
 EXIT = 2.0  # seconds that a signal may take to end the process
 
@@ -202,7 +202,7 @@ def test_an_exception_is_no_trouble_once_the_context_is_gone_but_is_before(
     class Executor(SingleThreadedExecutor):  # not that of the world outside
         pass
 
-    monkeypatch.setattr('mm_perception.process.SingleThreadedExecutor', Executor)
+    monkeypatch.setattr('mm_perception.interface.process.SingleThreadedExecutor', Executor)
     with signals_restored():
         for ending in (end, interrupt):
             monkeypatch.setattr(Executor, 'spin_once', ending)
@@ -316,7 +316,7 @@ def test_a_transition_that_fails_is_logged_under_its_own_name(
         assert getattr(inside, f'trigger_{one}')() == Return.SUCCESS
     told: list[str] = []
     with monkeypatch.context() as broken:
-        broken.setattr('mm_perception.pool.Classifier', fail)
+        broken.setattr('mm_perception.serving.pool.Classifier', fail)
         broken.setattr(inside, '_configured', fail)
         broken.setattr(inside, '_forget', fail)
         broken.setattr(inside, 'refuse', told.append)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from mm_perception.diagnostics import TRUST_WINDOW
+from mm_perception.interface.diagnostics import TRUST_WINDOW
 from mm_perception.objects.boxes import Box
 from mm_perception.objects.finding import LabelledObject, SceneObject
 from mm_perception.observation import UNKNOWN, Observation, Prediction
+from mm_perception.serving.watch import Labelled
 from mm_perception.uncertain.doubt import is_doubtful
-from mm_perception.watch import Labelled
 
 BELOW = 0.7
 BOX = Box(0.4, 0.4, 0.2, 0.2)

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from rosbags.rosbag2 import Reader
 
-from mm_perception import parameters
-from mm_perception.diagnostics import Level
 from mm_perception.errors import SettingsError
+from mm_perception.interface import parameters
+from mm_perception.interface.diagnostics import Level
 from mm_perception.observation import Modality, Observation, Prediction
+from mm_perception.serving.watch import Labelled, Received
 from mm_perception.uncertain.keeper import Keeper
-from mm_perception.watch import Labelled, Received
 
 RGB, DEPTH = Modality.RGB, Modality.DEPTH
 PATIENCE = 30.0

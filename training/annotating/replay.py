@@ -8,15 +8,15 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mm_perception import diagnostics
-from mm_perception.annotation import annotate
-from mm_perception.diagnostics import Inlet, Source
 from mm_perception.errors import ImageError
 from mm_perception.health import NS, HealthSettings
+from mm_perception.interface import diagnostics
+from mm_perception.interface.annotation import annotate
+from mm_perception.interface.diagnostics import Inlet, Source
 from mm_perception.objects.finding import finder_for
 from mm_perception.observation import NO_MODE, Modality
 from mm_perception.pairing import PairingSettings
-from mm_perception.watch import Labelled, Watch
+from mm_perception.serving.watch import Labelled, Watch
 
 if TYPE_CHECKING:
     from mm_perception.classifier import Classifier

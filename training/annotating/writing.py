@@ -27,11 +27,11 @@ from rosbags.interfaces import (
 )
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
-from mm_perception.diagnostics import Status
 from mm_perception.errors import RecordingError, SettingsError
 from mm_perception.health import NS
-from mm_perception.prediction_status import prediction_statuses
-from mm_perception.watch import Labelled
+from mm_perception.interface.diagnostics import Status
+from mm_perception.interface.prediction_status import prediction_statuses
+from mm_perception.serving.watch import Labelled
 from training.annotating.definitions import definition_of
 from training.recordings.storage import ROS2, Received, Storage
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from mm_perception.depth.registration import Intrinsics
 from mm_perception.errors import ImageError, RecordingError, SettingsError
 from mm_perception.health import NS, HealthSettings, SensorHealth
 from mm_perception.images import frame_from_message, stamp_of
 from mm_perception.observation import Frame, Modality, Observation
 from mm_perception.pairing import Pairing, PairingSettings
-from mm_perception.registration import Intrinsics
 from training.recordings.finding import Place, locate, unique_names
 from training.recordings.storage import Received, Storage, Topic, open_storage
 from training.recordings.topics import (

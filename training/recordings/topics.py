@@ -20,15 +20,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mm_perception.depth.registration import View, misregistration
 from mm_perception.errors import RecordingError
 from mm_perception.observation import Modality
-from mm_perception.registration import View, misregistration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from mm_perception.registration import Intrinsics
+    from mm_perception.depth.registration import Intrinsics
 
 Camera = TypeVar('Camera')
 

@@ -12,8 +12,8 @@ import recorder
 from fuzz.frames import check_frame
 from fuzz.promises import attempt
 
+from mm_perception.depth.registration import Intrinsics
 from mm_perception.images import frame_from_message
-from mm_perception.registration import Intrinsics
 from training.recordings.storage import Received
 from training.recordings.topics import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, ImageTopic
 

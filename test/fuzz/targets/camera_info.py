@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 from fuzz.promises import attempt
 
-from mm_perception.registration import Intrinsics, View, misregistration
+from mm_perception.depth.registration import Intrinsics, View, misregistration
 
 LAYOUT = struct.Struct('<2s2I9d')  # frame, width, height, k
 

@@ -8,8 +8,8 @@ from fuzz.promises import attempt
 from fuzz.scratch import folder, written
 from fuzz.yaml_seeds import BOMBS, shipped
 
-from mm_perception.cameras import INPUTS, load_camera
-from mm_perception.parameters import check
+from mm_perception.interface.cameras import INPUTS, load_camera
+from mm_perception.interface.parameters import check
 
 
 def target(data: bytes) -> None:

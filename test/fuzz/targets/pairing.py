@@ -21,13 +21,13 @@ from mm_perception.errors import ImageError
 from mm_perception.health import NS, HealthSettings, SensorHealth
 from mm_perception.observation import Frame, Modality, Prediction
 from mm_perception.pairing import PairingSettings
-from mm_perception.watch import Labelled, Watch
-from mm_perception.worker import PromptWorker
+from mm_perception.serving.watch import Labelled, Watch
+from mm_perception.serving.worker import PromptWorker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mm_perception.request import Answer, Request
+    from mm_perception.serving.request import Answer, Request
 
 MS = 1_000_000
 SLOP = 0.05

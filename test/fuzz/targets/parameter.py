@@ -13,7 +13,8 @@ import yaml
 from fuzz.promises import attempt
 from fuzz.reading import Provider
 
-from mm_perception import parameters, plain_yaml
+from mm_perception import plain_yaml
+from mm_perception.interface import parameters
 
 NAMES = (*parameters.BY_NAME, 'sloop', '', 'x' * 9000, '\n\x1b[2J')
 

@@ -9,7 +9,7 @@ import struct
 import numpy as np
 from fuzz.promises import attempt
 
-from mm_perception import rvl
+from mm_perception.codecs import rvl
 
 MOST = 4096  # pixels: the plain reading is slow
 

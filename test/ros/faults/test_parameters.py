@@ -25,7 +25,7 @@ from rcl_interfaces.srv import (
     SetParametersAtomically,
 )
 
-from mm_perception.parameters import BY_NAME
+from mm_perception.interface.parameters import BY_NAME
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

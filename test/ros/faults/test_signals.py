@@ -120,7 +120,8 @@ def test_signal_ends_the_process_cleanly_in_every_state_whatever_follows(
 
 TWO_AT_ONCE = """
 import signal, threading
-from mm_perception import node, process
+from mm_perception import node
+from mm_perception.interface import process
 
 class Executor(process.SingleThreadedExecutor):
     def spin_once(self, timeout_sec=None):

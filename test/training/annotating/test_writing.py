@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mm_perception.diagnostics import Level, Status
 from mm_perception.errors import RecordingError
 from mm_perception.health import NS
+from mm_perception.interface.diagnostics import Level, Status
 from mm_perception.observation import Frame, Modality, Observation, Prediction
-from mm_perception.watch import Labelled
+from mm_perception.serving.watch import Labelled
 from training.annotating.writing import DIAGNOSTICS, NODE, PREDICTION, TYPES, annotated_bag
 from training.recordings.bags import find_recordings
 from training.recordings.storage import ROS2, open_storage
@@ -31,7 +31,9 @@ STATUSES = [
 
 
 def test_a_prediction_and_diagnostics_are_what_the_node_sends(tmp_path: Path) -> None:
-    messages = pytest.importorskip('mm_perception.messages', reason='ROS is not installed')
+    messages = pytest.importorskip(
+        'mm_perception.interface.messages', reason='ROS is not installed'
+    )
     serialize_message = pytest.importorskip('rclpy.serialization').serialize_message
     file = tmp_path / 'out.mcap'
     with annotated_bag(file, overwrite=False) as bag:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from mm_perception.depth.registration import Intrinsics
 from mm_perception.errors import RecordingError
 from mm_perception.observation import Modality
-from mm_perception.registration import Intrinsics
 from training.recordings.topics import ImageTopic, choose_topic, unregistered
 
 BAG = Path('bag')

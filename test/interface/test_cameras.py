@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mm_perception.cameras import INPUTS, load_camera, load_cameras
 from mm_perception.errors import SettingsError
+from mm_perception.interface.cameras import INPUTS, load_camera, load_cameras
 
-PRESETS = Path(__file__).parent.parent / 'config' / 'cameras'
+PRESETS = Path(__file__).parents[2] / 'config' / 'cameras'
 
 
 @pytest.mark.parametrize('preset', sorted(PRESETS.glob('*.yaml')), ids=lambda path: path.stem)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_perception import worker as subject
-from mm_perception.worker import NewestWorker, PromptWorker, Seat, Task
+from mm_perception.serving import worker as subject
+from mm_perception.serving.worker import NewestWorker, PromptWorker, Seat, Task
 
 PATIENCE = 10.0  # seconds; a busy machine is slow, not wrong
 

@@ -13,7 +13,7 @@ FORGETFUL = """
 import gc
 from pathlib import Path
 import torch
-from mm_perception import memory
+from mm_perception.serving import memory
 
 def resident():
     return int(Path('/proc/self/statm').read_text().split()[1]) * 4096 >> 20

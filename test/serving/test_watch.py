@@ -13,12 +13,12 @@ from bundles import make_bundle
 from robot import DEPTH, INLETS, PATIENCE, PERIOD, RGB, START, Robot, until
 
 from mm_perception.classifier import Classifier
-from mm_perception.diagnostics import Level
 from mm_perception.errors import ImageError
 from mm_perception.health import NS, HealthSettings
+from mm_perception.interface.diagnostics import Level
 from mm_perception.observation import Modality
 from mm_perception.pairing import PairingSettings
-from mm_perception.request import ClassifierSettings
+from mm_perception.serving.request import ClassifierSettings
 
 
 @pytest.fixture(scope='module')
@@ -224,7 +224,7 @@ def test_a_bug_on_the_way_in_costs_the_image_and_is_named_until_a_good_one_comes
         robot.wait_for(count)
     why = 'depth image: ZeroDivisionError: division by zero'
     with monkeypatch.context() as broken:
-        broken.setattr(f'mm_perception.watch.{part}', fail)
+        broken.setattr(f'mm_perception.serving.watch.{part}', fail)
         with pytest.raises(ImageError, match=why):
             robot.watch.see(DEPTH, robot.image(DEPTH))
         assert why in robot.watch.statuses(INLETS)[1].message

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from mm_perception.compressed import decode_colour, decode_depth_png, decode_depth_rvl
+from mm_perception.codecs.compressed import decode_colour, decode_depth_png, decode_depth_rvl
 from mm_perception.errors import ImageError
 
 

@@ -13,13 +13,13 @@ from weakref import ref
 import pytest
 from bundles import make_bundle
 
-from mm_perception import pool as subject
 from mm_perception.classifier import Classifier
 from mm_perception.engines import REFERENCE, EngineSettings
 from mm_perception.errors import BundleError
 from mm_perception.manifest import MANIFEST
 from mm_perception.observation import Modality
-from mm_perception.pool import ClassifierPool, Share
+from mm_perception.serving import pool as subject
+from mm_perception.serving.pool import ClassifierPool, Share
 
 PATIENCE = 30.0
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_perception import rvl
+from mm_perception.codecs import rvl
 from mm_perception.errors import ImageError
 
 

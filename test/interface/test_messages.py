@@ -7,17 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mm_perception.diagnostics import Level, Status
 from mm_perception.health import NS
+from mm_perception.interface.diagnostics import Level, Status
+from mm_perception.interface.parameters import BY_NAME, PARAMETERS
 from mm_perception.objects.boxes import Box
 from mm_perception.objects.finding import LabelledObject, SceneObject
 from mm_perception.observation import Frame, Modality, Observation, Prediction
-from mm_perception.parameters import BY_NAME, PARAMETERS
-from mm_perception.watch import Labelled
+from mm_perception.serving.watch import Labelled
 
 pytest.importorskip('rcl_interfaces.msg', reason='the ROS messages are not installed')
 
-from mm_perception import messages
+from mm_perception.interface import messages
 
 OLDER, NEWER = 5 * NS + 1, 5 * NS + 30_000_000
 RGB = Frame(Modality.RGB, OLDER, 'colour', np.zeros((2, 2, 3), np.uint8))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mm_perception.command_line import CommandLine
 from mm_perception.errors import SettingsError
+from mm_perception.interface.command_line import CommandLine
 
 
 def of(*words: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
+from mm_perception.depth.normals import surface_normals
 from mm_perception.errors import ImageError
-from mm_perception.normals import surface_normals
 from mm_perception.preprocessing import PreprocessingSettings, depth_input
 from training.recordings.washington import find_crops
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import yaml
 
-from mm_perception import parameters, plain_yaml
+from mm_perception import plain_yaml
 from mm_perception.errors import SettingsError
+from mm_perception.interface import parameters
 
 INPUTS = ('rgb/image', 'depth/image', 'rgb/camera_info', 'depth/camera_info')
 """The names that the node subscribes to, and a preset remaps."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mm_perception.annotation import annotate
+from mm_perception.interface.annotation import annotate
 from mm_perception.objects.boxes import Box
 from mm_perception.objects.finding import LabelledObject, SceneObject
 from mm_perception.observation import Frame, Modality, Prediction

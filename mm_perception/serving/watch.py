@@ -16,18 +16,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from mm_perception import diagnostics
-from mm_perception.diagnostics import Inlet, Status
+from mm_perception.depth.registration import Intrinsics, View, misregistration
 from mm_perception.errors import ImageError, StaleError
 from mm_perception.health import NS, HealthSettings, SensorHealth, SensorStatus
 from mm_perception.images import frame_from_message, stamp_of
+from mm_perception.interface import diagnostics
+from mm_perception.interface.diagnostics import Inlet, Status
 from mm_perception.objects.detections import DetectionFinder
 from mm_perception.objects.finding import LabelledObject, ObjectFinder
 from mm_perception.observation import NO_MODE, Frame, Modality, Observation, Prediction
 from mm_perception.pairing import Pairing, PairingSettings
-from mm_perception.registration import Intrinsics, View, misregistration
-from mm_perception.request import Answer, ClassifierSettings, Request
-from mm_perception.worker import NewestWorker, PromptWorker, Worker
+from mm_perception.serving.request import Answer, ClassifierSettings, Request
+from mm_perception.serving.worker import NewestWorker, PromptWorker, Worker
 
 if TYPE_CHECKING:
     from mm_perception.classifier import Classifier

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mm_perception.registration import Intrinsics, View, misregistration
+from mm_perception.depth.registration import Intrinsics, View, misregistration
 
 VGA = Intrinsics(640, 480, (525.0, 0, 320, 0, 525.0, 240, 0, 0, 1))
 HALF = Intrinsics(320, 240, (262.5, 0, 160, 0, 262.5, 120, 0, 0, 1))

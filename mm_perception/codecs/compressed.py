@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from mm_perception import rvl
+from mm_perception.codecs import rvl
 from mm_perception.errors import ImageError
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mm_perception.normals import NEAREST, surface_normals
+from mm_perception.depth.normals import NEAREST, surface_normals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from pydantic import ValidationError
 
+from mm_perception.depth.hha import estimated_gravity, hha
 from mm_perception.errors import ImageError
-from mm_perception.hha import estimated_gravity, hha
 from mm_perception.observation import Frame, Modality, Observation
 from mm_perception.pipeline import PipelineSettings, prepare
 from mm_perception.preprocessing import PreprocessingSettings, depth_input

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from mm_perception.errors import SettingsError
 from mm_perception.health import HealthSettings
-from mm_perception.pairing import PairingSettings
-from mm_perception.parameters import (
+from mm_perception.interface.parameters import (
     BY_NAME,
     PARAMETERS,
     Parameter,
@@ -21,6 +20,7 @@ from mm_perception.parameters import (
     markdown_table,
     settings_from,
 )
+from mm_perception.pairing import PairingSettings
 
 DEFAULTS = {p.name: p.default for p in PARAMETERS}
 NUMBERS = [p for p in PARAMETERS if p.type_name in {'int', 'float'}]

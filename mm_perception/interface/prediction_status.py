@@ -7,13 +7,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mm_perception.diagnostics import Level, Status
+from mm_perception.interface.diagnostics import Level, Status
 from mm_perception.observation import Modality, Prediction
 from mm_perception.regions import Region, RegionSettings, find_region
 
 if TYPE_CHECKING:
     from mm_perception.objects.finding import LabelledObject
-    from mm_perception.watch import Labelled
+    from mm_perception.serving.watch import Labelled
 
 
 def prediction_statuses(labelled: Labelled) -> list[Status]:

@@ -13,15 +13,15 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
 
-from mm_perception.diagnostics import Status
 from mm_perception.errors import SettingsError
 from mm_perception.health import NS
+from mm_perception.interface.diagnostics import Status
+from mm_perception.interface.prediction_status import pixels_of, prediction_statuses
 from mm_perception.observation import UNKNOWN, Prediction
-from mm_perception.prediction_status import pixels_of, prediction_statuses
 
 if TYPE_CHECKING:
-    from mm_perception.parameters import Parameter
-    from mm_perception.watch import Labelled
+    from mm_perception.interface.parameters import Parameter
+    from mm_perception.serving.watch import Labelled
 
 try:
     from vision_msgs import msg as vision

@@ -19,10 +19,10 @@ from weakref import WeakValueDictionary
 from mm_perception.classifier import Classifier, Device
 from mm_perception.engines import EngineSettings
 from mm_perception.manifest import MANIFEST
-from mm_perception.memory import give_back_memory
-from mm_perception.request import Answer, Request
-from mm_perception.watch import worker_for
-from mm_perception.worker import Worker
+from mm_perception.serving.memory import give_back_memory
+from mm_perception.serving.request import Answer, Request
+from mm_perception.serving.watch import worker_for
+from mm_perception.serving.worker import Worker
 
 _LONGEST = 1 << 20  # bytes; a longer manifest is refused when it is read
 

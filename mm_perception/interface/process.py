@@ -17,10 +17,10 @@ import torch
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation as ros
 
-from mm_perception.command_line import CommandLine
 from mm_perception.errors import MMPerceptionError
-from mm_perception.memory import keep_freed_memory
-from mm_perception.pool import ClassifierPool
+from mm_perception.interface.command_line import CommandLine
+from mm_perception.serving.memory import keep_freed_memory
+from mm_perception.serving.pool import ClassifierPool
 
 _REFUSALS = (MMPerceptionError, ros.RCLError, ros.UnknownROSArgsError)
 

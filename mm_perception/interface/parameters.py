@@ -3,7 +3,7 @@
 """Every parameter of the robot's node, declared once.
 
 The node declares its parameters from this table, checks values against it, and the table in
-doc/node.md is printed from it: ``python -m mm_perception.parameters``.
+doc/node.md is printed from it: ``python -m mm_perception.interface.parameters``.
 """
 
 from __future__ import annotations

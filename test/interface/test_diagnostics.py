@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mm_perception.diagnostics import (
+from mm_perception.errors import ImageError
+from mm_perception.health import SensorStatus
+from mm_perception.interface.diagnostics import (
     FASTDDS_HINT,
     Inlet,
     Level,
@@ -18,8 +20,6 @@ from mm_perception.diagnostics import (
     unregistered,
     unsubscribed_status,
 )
-from mm_perception.errors import ImageError
-from mm_perception.health import SensorStatus
 from mm_perception.observation import Modality, Prediction
 
 IMAGE = 'sensor_msgs/msg/Image'
