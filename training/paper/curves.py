@@ -12,13 +12,12 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from training.paper.figures import BLUE, DPI, GREY, STYLE, VERMILION
+from training.drawing import BLUE, DPI, GREY, STYLE, VERMILION, png
 from training.paper.learners import LABELLED_ONLY, LINEAR, SEMI_SUPERVISED
 from training.paper.results import Result
 from training.paper.tables.comparison import Mode
 from training.paper.tables.few_labels import HEADS, Section, sections
 from training.paper.tables.spread import NAMES
-from training.png import png
 
 _LOOKS = {LINEAR: (GREY, ':', 's'), LABELLED_ONLY: (VERMILION, '--', '^'),
           SEMI_SUPERVISED: (BLUE, '-', 'o')}  # fmt: skip

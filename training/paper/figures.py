@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -20,25 +20,13 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from mm_perception.errors import TrainingError
+from training.drawing import BLUE, DPI, STYLE, VERMILION, png
 from training.paper.published import TABLE5, WASHINGTON, Entry
 from training.paper.results import Result
 from training.paper.tables.comparison import Measured, Mode, Variant, measure
-from training.png import png
 
 Images = NDArray[np.float32]  # [N, height, width] in [0, 1]
 
-DPI = 144
-BLUE, VERMILION, GREY = '#0072B2', '#D55E00', '#707070'  # Okabe and Ito's
-STYLE: dict[Any, Any] = {
-    'font.family': 'DejaVu Sans',  # comes with matplotlib
-    'font.size': 9,
-    'axes.spines.top': False,
-    'axes.spines.right': False,
-    'axes.edgecolor': GREY,
-    'axes.titlesize': 9,
-    'axes.titlelocation': 'left',
-    'legend.frameon': False,
-}
 _DASHES = ('--', '-.', ':', (0, (6, 1, 1, 1, 1, 1)))
 _TILE = 0.44  # inches of figure 5 to a digit
 _NAMES = 1.6  # inches for the rows' names, left of them

@@ -10,9 +10,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from training.drawing import BLUE, DPI, GREY, png
 from training.fitting.climb import Epoch
-from training.png import png
-from training.report.style import BLUE, DPI, GREY, STYLE
+from training.report.style import STYLE
 
 MEANINGS = {
     'loss': 'what is minimised',

@@ -17,11 +17,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator, PercentFormatter
 from numpy.typing import NDArray
 
+from training.drawing import BLUE, DPI, GREY, VERMILION, png
 from training.evaluation.evaluate import ZERO_FILL, Scores
 from training.evaluation.trust import Findings
-from training.png import png
 from training.report.findings import reliability
-from training.report.style import BLUE, DPI, GREY, LOOKS, STYLE, VERMILION, short
+from training.report.style import LOOKS, STYLE, short
 
 THUMBNAIL = 80
 """Pixels at the most: what keeps a report under five megabytes whatever was seen."""

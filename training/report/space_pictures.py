@@ -17,9 +17,9 @@ from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
+from training.drawing import DPI, GREY, png
 from training.evaluation.shared_space import SharedSpace
-from training.png import png
-from training.report.style import COLOURS, DPI, GREY, LOOKS, MARKERS, STYLE, short
+from training.report.style import COLOURS, LOOKS, MARKERS, STYLE, short
 
 MOST = 900
 """Frames drawn: more would hide one another."""

@@ -1,20 +1,14 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""How a report's pictures look.
-
-Colours are Okabe and Ito's, which the colour-blind can tell apart; every mode has a marker of its
-own too, for print in grey.
-"""
+"""How a report's pictures look: as all drawings, and each mode has a marker too, for grey print."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from matplotlib.font_manager import get_font_names
 
-DPI = 144
-BLUE, VERMILION, GREEN = '#0072B2', '#D55E00', '#009E73'
-GREY = '#707070'
+from training import drawing
+from training.drawing import BLUE, GREEN, VERMILION
+
 COLOURS = (BLUE, VERMILION, GREEN, '#E69F00', '#56B4E9', '#CC79A7', '#000000')
 MARKERS = 'os^DvPX*'
 """Together with the colours enough to tell 56 classes apart."""
@@ -22,16 +16,9 @@ MARKERS = 'os^DvPX*'
 LOOKS = {'rgbd': (BLUE, 'o'), 'rgb': (VERMILION, 's'), 'depth': (GREEN, '^')}
 # DejaVu Sans comes with matplotlib; class names in other scripts need a font that the machine has.
 _FONTS = ('DejaVu Sans', 'Noto Sans CJK JP', 'IPAexGothic', 'Hiragino Sans', 'Yu Gothic')
-STYLE: dict[Any, Any] = {
+STYLE = drawing.STYLE | {
     'font.family': [name for name in _FONTS if name in get_font_names()],
-    'font.size': 9,
     'text.parse_math': False,  # a class may be called `$100`
-    'axes.spines.top': False,
-    'axes.spines.right': False,
-    'axes.edgecolor': GREY,
-    'axes.titlesize': 9,
-    'axes.titlelocation': 'left',
-    'legend.frameon': False,
 }
 _LONGEST_NAME = 28
 

@@ -20,6 +20,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from mm_perception.errors import TrainingError
+from training.drawing import DPI
 from training.durable import replacing
 from training.evaluation.evaluate import Scores
 from training.evaluation.trust import auroc, share_over
@@ -47,7 +48,6 @@ from training.report.sheets import (
     worst_sheet,
 )
 from training.report.space_pictures import MOST, by_class_picture, by_mode_picture
-from training.report.style import DPI
 
 _TITLES = {'rgbd': 'RGB and depth', 'rgb': 'RGB alone', 'depth': 'Depth alone'}
 _ENCODERS = {'rgb': 'q(a|x)', 'depth': 'q(a|w)'}

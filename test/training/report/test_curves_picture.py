@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from training.drawing import DPI
 from training.fitting.climb import Epoch
 from training.report.curves_picture import curves_picture
-from training.report.style import DPI
 
 BLUE = (0, 114, 178)
 
