@@ -7,13 +7,13 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
-import torchvision
+from made_washington import SIZE, Crop, write_crops
 from rich.console import Console
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from squeezenet import write_weights
 
 from mm_perception.bundle import Bundle
 from mm_perception.errors import SettingsError
@@ -39,29 +39,19 @@ SMALL = [
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp('taught') / 'made'
     random = np.random.default_rng(0)
-    for instance in ('apple_1', 'apple_2', 'ball_1', 'ball_2'):
-        category = instance.rpartition('_')[0]
-        place = root / category / instance
-        place.mkdir(parents=True)
-        for frame in range(1, 40, 5):
-            rgb = random.integers(0, 255, (30, 40, 3)) // (2 if category == 'apple' else 1)
-            depth = random.normal(800, 2, (30, 40))
-            stem = place / f'{instance}_1_{frame}'
-            cv2.imwrite(f'{stem}_crop.png', rgb.astype(np.uint8))
-            cv2.imwrite(f'{stem}_depthcrop.png', depth.astype(np.uint16))
-    return root
+
+    def crop(category: str) -> Crop:
+        rgb = random.integers(0, 255, (*SIZE, 3)) // (2 if category == 'apple' else 1)
+        return rgb, random.normal(800, 2, SIZE)
+
+    instances = 'apple_1', 'apple_2', 'ball_1', 'ball_2'
+    return write_crops(tmp_path_factory.mktemp('taught') / 'made', instances, 39, crop)
 
 
 @pytest.fixture(scope='module')
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = torchvision.models.get_model('squeezenet1_0', weights=None)
-    path = tmp_path_factory.mktemp('weights') / 'squeezenet.safetensors'
-    save_file(network.state_dict(), path)
-    return path
+    return write_weights(tmp_path_factory.mktemp('weights'))
 
 
 def test_bundle_carries_backbones_that_were_taught_first_and_tuned_then(

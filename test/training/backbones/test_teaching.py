@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torchvision
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from squeezenet import write_weights
 
 from mm_perception.errors import SettingsError, TrainingError, WeightsError
 from mm_perception.features import BackboneSettings, load_backbone, sha256_of
@@ -29,13 +29,7 @@ CPU = Run(torch.device('cpu'))
 
 @pytest.fixture(scope='module')
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A weights file of untrained values: what matters here is that the file is there."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = torchvision.models.get_model('squeezenet1_0', weights=None)
-    path = tmp_path_factory.mktemp('weights') / 'squeezenet.safetensors'
-    save_file(network.state_dict(), path)
-    return path
+    return write_weights(tmp_path_factory.mktemp('weights'))
 
 
 def pairs(count: int = 12, size: int = 36, features: int = 7) -> Pairs:

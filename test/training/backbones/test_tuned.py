@@ -8,15 +8,14 @@ import io
 import re
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
-import torchvision
 from hypothesis import given
 from hypothesis import strategies as st
+from made_washington import coloured, write_crops
 from rich.console import Console
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from squeezenet import write_weights
 from tables import BESIDE, CUP, Table, TableSource
 
 from mm_perception.bundle import Bundle
@@ -42,26 +41,12 @@ SMALL = [
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    random = np.random.default_rng(0)
-    for instance in ('apple_1', 'apple_2', 'apple_3', 'ball_1', 'ball_2', 'ball_3'):
-        category = instance.rpartition('_')[0]
-        place = tmp_path / 'made' / category / instance
-        place.mkdir(parents=True)
-        for frame in range(1, 50, 5):
-            rgb = np.clip(random.normal(COLOURS[category], 25, (30, 40, 3)), 0, 255)
-            depth = random.normal(800, 2, (30, 40))
-            stem = place / f'{instance}_1_{frame}'
-            cv2.imwrite(f'{stem}_crop.png', rgb[:, :, ::-1].astype(np.uint8))
-            cv2.imwrite(f'{stem}_depthcrop.png', depth.astype(np.uint16))
-    return tmp_path / 'made'
+    instances = 'apple_1', 'apple_2', 'apple_3', 'ball_1', 'ball_2', 'ball_3'
+    return write_crops(tmp_path / 'made', instances, 49, coloured(COLOURS))
 
 
 def test_bundle_carries_backbones_tuned_on_what_trains(folder: Path, tmp_path: Path) -> None:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = torchvision.models.get_model('squeezenet1_0', weights=None)
-    given_file = tmp_path / 'squeezenet.safetensors'
-    save_file(network.state_dict(), given_file)
+    given_file = write_weights(tmp_path)
     said = io.StringIO()
     setting = Setting(
         tmp_path / 'model',

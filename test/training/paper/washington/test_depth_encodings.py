@@ -7,13 +7,12 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
-import torchvision
+from made_washington import SIZE, Crop, write_crops
 from rich.console import Console
-from safetensors.torch import save_file
+from squeezenet import write_weights
 
 from mm_perception.errors import LabelError, SettingsError
 from training.paper.results import read
@@ -31,29 +30,20 @@ SMALL = [
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp('encodings') / 'made'
     random = np.random.default_rng(0)
-    for instance in ('apple_1', 'apple_2', 'ball_1', 'ball_2'):
-        category = instance.rpartition('_')[0]
-        place = root / category / instance
-        place.mkdir(parents=True)
-        for frame in range(1, 20, 5):
-            stem = place / f'{instance}_1_{frame}'
-            rgb = random.integers(0, 255, (30, 40, 3), np.uint8)
-            depth = random.normal(800, 20 if category == 'apple' else 2, (30, 40))
-            cv2.imwrite(f'{stem}_crop.png', rgb)
-            cv2.imwrite(f'{stem}_depthcrop.png', depth.astype(np.uint16))
-    return root
+
+    def crop(category: str) -> Crop:
+        rgb = random.integers(0, 255, (*SIZE, 3), np.uint8)
+        return rgb, random.normal(800, 20 if category == 'apple' else 2, SIZE)
+
+    instances = 'apple_1', 'apple_2', 'ball_1', 'ball_2'
+    return write_crops(tmp_path_factory.mktemp('encodings') / 'made', instances, 19, crop)
 
 
 @pytest.fixture(scope='module')
 def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     root = tmp_path_factory.mktemp('setting')
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = torchvision.models.get_model('squeezenet1_0', weights=None)
-    weights = root / 'squeezenet.safetensors'
-    save_file(network.state_dict(), weights)
+    weights = write_weights(root)
     recipe = read_recipe(Path('depth_encodings'), SMALL)
     console = Console(file=io.StringIO(), width=200)
     return Setting(recipe, None, weights, root / 'cache', torch.device('cpu'), console)

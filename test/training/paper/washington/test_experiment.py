@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
-import torchvision
+from made_washington import SIZE, Crop, coloured, write_crops
 from rich.console import Console
-from safetensors.torch import save_file
+from squeezenet import write_weights
 
 from mm_perception.errors import (
     LabelError,
@@ -72,31 +71,22 @@ class Place:
 
 def write_objects(root: Path, frames: int = 60) -> Path:
     """Coloured crops whose depth slopes another way in each category."""
-    random = np.random.default_rng(0)
     slopes = {'apple': (3.0, 0.0), 'ball': (0.0, 3.0), 'cap': (3.0, -3.0)}
-    down, across = np.mgrid[:30, :40]
-    for instance in OBJECTS:
-        category = instance.rpartition('_')[0]
-        folder = root / category / instance
-        folder.mkdir(parents=True)
-        for frame in range(1, frames + 1, 5):
-            rgb = np.clip(random.normal(COLOURS[category], 25, (30, 40, 3)), 0, 255)
-            slope = slopes[category]
-            depth = 800 + slope[0] * down + slope[1] * across + random.normal(0, 2, (30, 40))
-            stem = folder / f'{instance}_1_{frame}'
-            cv2.imwrite(f'{stem}_crop.png', rgb[:, :, ::-1].astype(np.uint8))
-            cv2.imwrite(f'{stem}_depthcrop.png', depth.astype(np.uint16))
-    return root
+    down, across = np.mgrid[: SIZE[0], : SIZE[1]]
+    flat = coloured(COLOURS)
+
+    def crop(category: str) -> Crop:
+        rgb, depth = flat(category)
+        slope = slopes[category]
+        return rgb, depth + slope[0] * down + slope[1] * across
+
+    return write_crops(root, OBJECTS, frames, crop)
 
 
 @pytest.fixture(scope='module')
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     root = tmp_path_factory.mktemp('washington')
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = torchvision.models.get_model('squeezenet1_0', weights=None)
-    save_file(network.state_dict(), root / 'squeezenet.safetensors')
-    return Place(write_objects(root / 'made'), root / 'squeezenet.safetensors', root / 'cache')
+    return Place(write_objects(root / 'made'), write_weights(root), root / 'cache')
 
 
 @pytest.fixture(scope='module')

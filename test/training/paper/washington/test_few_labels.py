@@ -9,13 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
-import torchvision
+from made_washington import coloured, write_crops
 from rich.console import Console
-from safetensors.torch import save_file
+from squeezenet import write_weights
 
 from mm_perception.errors import LabelError, SettingsError, TrainingError
 from training.fitting.climb import UNLABELLED, batches
@@ -44,31 +43,17 @@ SMALL = [
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve coloured crops each of two apples, two balls and a cap."""
+    instances = 'apple_1', 'apple_2', 'ball_1', 'ball_2', 'cap_1'
     root = tmp_path_factory.mktemp('few') / 'made'
-    random = np.random.default_rng(0)
-    for instance in ('apple_1', 'apple_2', 'ball_1', 'ball_2', 'cap_1'):
-        category = instance.rpartition('_')[0]
-        place = root / category / instance
-        place.mkdir(parents=True)
-        for frame in range(1, 60, 5):
-            rgb = np.clip(random.normal(COLOURS[category], 25, (30, 40, 3)), 0, 255)
-            depth = random.normal(800, 2, (30, 40))
-            stem = place / f'{instance}_1_{frame}'
-            cv2.imwrite(f'{stem}_crop.png', rgb[:, :, ::-1].astype(np.uint8))
-            cv2.imwrite(f'{stem}_depthcrop.png', depth.astype(np.uint16))
-    return root
+    return write_crops(root, instances, 59, coloured(COLOURS))
 
 
 @pytest.fixture(scope='module')
 def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     root = tmp_path_factory.mktemp('setting')
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = torchvision.models.get_model('squeezenet1_0', weights=None)
-    save_file(network.state_dict(), root / 'squeezenet.safetensors')
+    weights = write_weights(root)
     recipe = read_recipe(Path('few_labels'), SMALL)
     console = Console(file=io.StringIO())
-    weights = root / 'squeezenet.safetensors'
     return Setting(recipe, None, weights, root / 'cache', torch.device('cpu'), console)
 
 
