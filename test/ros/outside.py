@@ -21,14 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from numpy.typing import NDArray
+from participant import Participant
 from rcl_interfaces.srv import SetParametersAtomically
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
@@ -287,13 +285,11 @@ def ask(client: Any, request: Any, done: Callable[[], bool] = lambda: False) -> 
     raise AssertionError(f'{client.srv_name}: no answer within {PATIENCE} s')
 
 
-class Outside(Hands):
+class Outside(Participant, Hands):
     """One ROS node that is everything around ours."""
 
     def __init__(self) -> None:
-        self._context = Context()
-        rclpy.init(context=self._context, domain_id=DOMAIN)
-        self.node = rclpy.create_node('outside', context=self._context)
+        Participant.__init__(self, 'outside', DOMAIN)
         self.labels: list[str] = []
         self.said: list[Said] = []
         self.objects: list[list[Said]] = []
@@ -309,12 +305,8 @@ class Outside(Hands):
         }
         self._clock = self.node.create_publisher(Clock, '/clock', 10)
         self._listen()
-        super().__init__(self.node, NODE)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self.node)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._spin, daemon=True)
-        self._thread.start()
+        Hands.__init__(self, self.node, NODE)
+        self.begin()
 
     def _listen(self) -> None:
         kept = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -327,10 +319,6 @@ class Outside(Hands):
         )
         self.node.create_subscription(DiagnosticArray, '/diagnostics', self._on_report, 10)
 
-    def _spin(self) -> None:
-        while not self._over.is_set():
-            self._executor.spin_once(timeout_sec=0.1)
-
     def _on_said(self, message: Any) -> None:
         values = [{pair.key: pair.value for pair in s.values} for s in message.status]
         said = [Said(time.time_ns(), each, message.header) for each in values]
@@ -340,13 +328,6 @@ class Outside(Hands):
     def _on_report(self, message: Any) -> None:
         statuses = {s.name.removeprefix(f'{NODE}: '): s for s in message.status}
         self.reports.append((time.time_ns(), statuses))
-
-    def close(self) -> None:
-        self._over.set()
-        self._thread.join()
-        self._executor.shutdown()
-        self.node.destroy_node()
-        self._context.try_shutdown()
 
     def publish(self, modality: Modality, message: Any) -> None:
         self._images[modality].publish(message)

@@ -15,18 +15,15 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import rclpy
 from lifecycle_msgs.srv import ChangeState
 from outside import DOMAIN, PATIENCE, Camera, NodeProcess, Outside, until
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
+from participant import Participant
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
@@ -140,20 +137,14 @@ def node(keystore: Path, bundle: Path, tmp_path_factory: pytest.TempPathFactory)
         process.wait()
 
 
-class Member:
+class Member(Participant):
     """A participant of this process, with the keys of an enclave or with none."""
 
     def __init__(self, name: str, *arguments: str) -> None:
-        self.context = Context()
-        rclpy.init(args=['--ros-args', *arguments], context=self.context, domain_id=DOMAIN)
-        self.node = rclpy.create_node(name, context=self.context)
+        super().__init__(name, DOMAIN, *arguments)
         self.labels: list[str] = []
         self._qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-        self._executor = SingleThreadedExecutor(context=self.context)
-        self._executor.add_node(self.node)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._spin, daemon=True)
-        self._thread.start()
+        self.begin()
 
     def speak_and_listen(self) -> None:
         """Publish both images, and subscribe to the labels."""
@@ -166,17 +157,6 @@ class Member:
 
     def publish(self, modality: Modality, message: Any) -> None:
         self._images[modality].publish(message)
-
-    def _spin(self) -> None:
-        while not self._over.is_set():
-            self._executor.spin_once(timeout_sec=0.1)
-
-    def close(self) -> None:
-        self._over.set()
-        self._thread.join()
-        self._executor.shutdown()
-        self.node.destroy_node()
-        self.context.try_shutdown()
 
 
 @pytest.fixture

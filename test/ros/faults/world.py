@@ -20,12 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import playable
-import rclpy
 from machine import Machine
 from orders import Orders, Shot
 from outside import NS, PATIENCE, Hands, until
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
+from participant import Participant
 from rosgraph_msgs.msg import Clock
 
 from mm_perception.observation import Modality
@@ -261,20 +259,14 @@ def _child(folder: Path, name: str, command: list[str], world: World | None = No
     )
 
 
-class Operator(Hands):
+class Operator(Participant, Hands):
     """Somebody with a terminal: sets parameters, changes states, tells a simulated time."""
 
     def __init__(self) -> None:
-        self._context = Context()
-        rclpy.init(context=self._context, domain_id=DOMAIN)
-        self.node = rclpy.create_node('operator', context=self._context)
-        super().__init__(self.node, NODE)
+        Participant.__init__(self, 'operator', DOMAIN)
+        Hands.__init__(self, self.node, NODE)
         self._clock = self.node.create_publisher(Clock, '/clock', 10)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self.node)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._spin, daemon=True)
-        self._thread.start()
+        self.begin()
 
     def tick(self, now: int) -> None:
         """Tell the simulated time, in ns."""
@@ -297,14 +289,3 @@ class Operator(Hands):
         accepted, why = self.set(**values)
         assert accepted, why
         self.bring_to('active')
-
-    def _spin(self) -> None:
-        while not self._over.is_set():
-            self._executor.spin_once(timeout_sec=0.1)
-
-    def close(self) -> None:
-        self._over.set()
-        self._thread.join()
-        self._executor.shutdown()
-        self.node.destroy_node()
-        self._context.try_shutdown()
