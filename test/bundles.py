@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from mm_perception.bundle import Head, save_bundle
+from mm_perception.classifier import Classifier
 from mm_perception.features import BackboneSettings
 from mm_perception.models import ModelSettings, Widths
 from mm_perception.observation import Modality
@@ -50,3 +51,10 @@ def make_bundle(
     }
     save_bundle(path, head, manifest, {})
     return path
+
+
+def warm_classifier(folder: Path) -> Classifier:
+    """Make a bundle in a folder, and what answers with it, on the CPU and ready."""
+    classifier = Classifier(make_bundle(folder / 'bundle'), 'cpu')
+    classifier.warm_up()
+    return classifier

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from bundles import make_bundle
+from bundles import warm_classifier
 from pytest_benchmark.fixture import BenchmarkFixture
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -54,9 +54,7 @@ MESSAGES = {
 
 @pytest.fixture(scope='module')
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
-    made = Classifier(make_bundle(tmp_path_factory.mktemp('bundles') / 'bundle'), 'cpu')
-    made.warm_up()
-    return made
+    return warm_classifier(tmp_path_factory.mktemp('bundle'))
 
 
 @pytest.fixture

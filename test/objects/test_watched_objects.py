@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bundles import make_bundle
+from bundles import warm_classifier
 from robot import DEPTH, INLETS, PATIENCE, RGB, START, Robot
 from tables import CAMERA, Block, Table
 
@@ -46,9 +46,7 @@ class RobotAtATable(Robot):
 
 @pytest.fixture(scope='module')
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
-    classifier = Classifier(make_bundle(tmp_path_factory.mktemp('bundle') / 'model'), 'cpu')
-    classifier.warm_up()
-    return classifier
+    return warm_classifier(tmp_path_factory.mktemp('bundle'))
 
 
 @pytest.fixture

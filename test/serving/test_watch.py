@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from bundles import make_bundle
+from bundles import make_bundle, warm_classifier
 from robot import DEPTH, INLETS, PATIENCE, PERIOD, RGB, START, Robot, until
 
 from mm_perception.classifier import Classifier
@@ -23,9 +23,7 @@ from mm_perception.serving.request import ClassifierSettings
 
 @pytest.fixture(scope='module')
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
-    classifier = Classifier(make_bundle(tmp_path_factory.mktemp('bundle') / 'model'), 'cpu')
-    classifier.warm_up()
-    return classifier
+    return warm_classifier(tmp_path_factory.mktemp('bundle'))
 
 
 @pytest.fixture

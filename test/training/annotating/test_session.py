@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from bundles import make_bundle
+from bundles import warm_classifier
 from recorder import (
     DEPTH_TOPIC,
     PERIOD,
@@ -40,9 +40,7 @@ ANY: dict[Modality, str | None] = dict.fromkeys(Modality)
 
 @pytest.fixture(scope='module')
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
-    classifier = Classifier(make_bundle(tmp_path_factory.mktemp('bundle') / 'model'), 'cpu')
-    classifier.warm_up()
-    return classifier
+    return warm_classifier(tmp_path_factory.mktemp('bundle'))
 
 
 def only(path: Path) -> Recording:
