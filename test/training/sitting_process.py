@@ -71,6 +71,11 @@ class Sitting:
         frames = {'recording': recording, 'first': first, 'last': last}
         return self.tell('/api/label', ranges=[frames], label=name)
 
+    def leave(self, stretch: dict[str, Any]) -> Answer:
+        """Say that nobody can tell what a stretch shows."""
+        frames = {name: stretch[name] for name in ('recording', 'first', 'last')}
+        return self.tell('/api/leave', ranges=[frames])
+
     def until(self, right: Callable[[Any], bool]) -> Any:
         """Wait for a state."""
         deadline = time.monotonic() + PATIENCE

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mm_perception.bundle import Bundle
 from mm_perception.errors import LabelError
 from mm_perception.health import NS
+from training.labelling.aside import Aside
 from training.labelling.book import Book, Change
 from training.labelling.choosing import order, uncertainty
 from training.labelling.frames import NONE, Take
@@ -106,7 +107,8 @@ class Desk:
         self._classes = list(book.labels.classes)
         self._lock = threading.Lock()
         self.view = self._seen_by(None, 0)
-        self._asked: tuple[View | None, Labels | None, Sequence[int]] = None, None, ()
+        self._aside = Aside(sum(self._lengths))
+        self._asked: tuple[tuple[object, ...], Sequence[int]] = (), ()
 
     def look_with(self, bundle: Bundle | None) -> None:
         """See the frames as a model does, or None."""
@@ -137,6 +139,38 @@ class Desk:
         frames = sum(each.last - each.first + 1 for each in chosen)
         what = 'no label' if label is None else label
         return self.book.step(changes, f'{what} on {frames} frame{"s" if frames > 1 else ""}')
+
+    def leave(self, ranges: Sequence[Range]) -> bool:
+        """Leave what of some frames has no label for later: when nothing else is to be asked about.
+
+        Returns:
+            Whether there was any.
+
+        Raises:
+            LabelError: Frames that are not there.
+
+        """
+        for each in ranges:
+            self._check(each)
+        chosen = self._numbers(self._unlabelled_parts(ranges))
+        whole = [Range(i, 0, length - 1) for i, length in enumerate(self._lengths)]
+        bare = self._numbers(self._unlabelled_parts(whole))
+        if len(chosen):
+            with self._lock:
+                self._aside.put(chosen, bare, len(self.book.steps))
+        return len(chosen) > 0
+
+    def undo(self) -> None:
+        """Take the last step back.
+
+        Raises:
+            LabelError: There is none, or see ``Book.undo``.
+
+        """
+        with self._lock:
+            was_left = self._aside.undo(len(self.book.steps))
+        if not was_left:
+            self.book.undo()
 
     def classes_of(self, frames: Range) -> list[int]:
         """Number the classes of frames, as ``state`` does; `NONE` of one without a label.
@@ -179,6 +213,7 @@ class Desk:
     def state(self) -> dict[str, Any]:
         """What each step changes: labels, classes, and what to ask next."""
         view, labels, steps = self.view, self.book.labels, self.book.steps
+        aside = self._aside.frames
         classes = self._class_names(labels)
         numbers = {name: i for i, name in enumerate(classes)}
         frames = [take.classes(labels, numbers) for take in self.takes]
@@ -191,18 +226,26 @@ class Desk:
             'labels': told,
             'frames': len(known),
             'labelled': int((known != NONE).sum()),
-            'queue': self._queue(view, labels, known),
-            'steps': len(steps),
-            'last_step': steps[-1].said if steps else None,
+            'left': _left(view.stretches, aside & (known == NONE)),
+            'queue': self._queue(view, known != NONE, aside, labels),
+            'steps': len(steps) + len(self._aside),
+            'last_step': self._aside.last(len(steps)) or (steps[-1].said if steps else None),
             'advice': _advice(frames, classes),
         }
 
-    def _queue(self, view: View, labels: Labels, known: NDArray[np.int64]) -> Sequence[int]:
+    def _queue(
+        self, view: View, known: NDArray[np.bool_], aside: NDArray[np.bool_], labels: Labels
+    ) -> Sequence[int]:
         """Order what to ask next, once until more is labelled: the page asks again and again."""
-        of_view, of_labels, queue = self._asked
-        if of_view is not view or of_labels is not labels:
-            queue = order(view.stretches, self._points, known != NONE, view.doubts, QUEUE)
-            self._asked = view, labels, queue
+        then, queue = self._asked
+        now = view, labels, aside
+        if len(then) != len(now) or any(a is not b for a, b in zip(then, now, strict=True)):
+            # What was left for later is as if it had been told: ask about what is unlike it, too.
+            for told in (known | aside, known):
+                queue = order(view.stretches, self._points, told, view.doubts, QUEUE)
+                if queue:
+                    break
+            self._asked = now, queue
         return queue
 
     def _seen_by(self, bundle: Bundle | None, number: int) -> View:
@@ -228,6 +271,11 @@ class Desk:
             parts += [Range(each.recording, int(r[0]), int(r[-1])) for r in runs if len(r)]
         return parts
 
+    def _numbers(self, ranges: Sequence[Range]) -> NDArray[np.int64]:
+        starts = np.cumsum([0, *self._lengths])
+        numbers = [starts[r.recording] + np.arange(r.first, r.last + 1) for r in ranges]
+        return np.concatenate([np.empty(0, np.int64), *numbers])
+
     def _check(self, frames: Range) -> None:
         there = 0 <= frames.recording < len(self.takes)
         if not there or not 0 <= frames.first <= frames.last < len(self.takes[frames.recording]):
@@ -250,6 +298,12 @@ def _told(classes: NDArray[np.int64]) -> tuple[int, int, bool]:
         return NONE, 0, False
     counts = np.bincount(known)
     return int(counts.argmax()), len(known), bool((counts > 0).sum() > 1)
+
+
+def _left(found: Sequence[Stretch], aside: NDArray[np.bool_]) -> list[int]:
+    """Number the stretches with frames that were left for later."""
+    first = np.cumsum([0, *(len(s) for s in found[:-1])])
+    return np.flatnonzero(np.logical_or.reduceat(aside, first)).tolist()  # type: ignore[no-any-return]
 
 
 def _advice(frames: Sequence[NDArray[np.int64]], classes: Sequence[str]) -> str | None:

@@ -7,6 +7,7 @@
     GET  /api/state               labels, classes, the queue, and how a fit stands
     GET  /api/frames/R/F/L        the classes of frames F to L of recording R, by number
     POST /api/label               {sitting, ranges: [{recording, first, last}], label: name or null}
+    POST /api/leave               {sitting, ranges}: for later
     POST /api/undo                {sitting}
     POST /api/fit                 {sitting, replace}: start ``train fit``
     POST /api/stop                {sitting}
@@ -70,8 +71,14 @@ class _Request(BaseModel):
     sitting: str
 
 
-class _LabelRequest(_Request):
+class _FramesRequest(_Request):
     ranges: list[_Frames] = Field(min_length=1)
+
+    def frames(self) -> list[Range]:
+        return [Range(each.recording, each.first, each.last) for each in self.ranges]
+
+
+class _LabelRequest(_FramesRequest):
     label: str | None
 
 
@@ -112,6 +119,7 @@ class Server:
             Route('/api/state', lambda _: JSONResponse(self._state())),
             Route('/api/frames/{recording:int}/{first:int}/{last:int}', self._frames),
             _post('/api/label', _LabelRequest, self._label),
+            _post('/api/leave', _FramesRequest, self._leave),
             _post('/api/undo', _Request, self._undo),
             _post('/api/fit', _FitRequest, self._fit),
             _post('/api/stop', _Request, self._stop),
@@ -144,12 +152,15 @@ class Server:
 
     def _label(self, asked: _LabelRequest) -> None:
         self._check(asked)
-        ranges = [Range(each.recording, each.first, each.last) for each in asked.ranges]
-        self.desk.label(ranges, None if asked.label is None else asked.label.strip())
+        self.desk.label(asked.frames(), None if asked.label is None else asked.label.strip())
+
+    def _leave(self, asked: _FramesRequest) -> None:
+        self._check(asked)
+        self.desk.leave(asked.frames())
 
     def _undo(self, asked: _Request) -> None:
         self._check(asked)
-        self.desk.book.undo()
+        self.desk.undo()
 
     def _fit(self, asked: _FitRequest) -> None:
         self._check(asked)

@@ -86,6 +86,58 @@ def test_what_is_labelled_leaves_the_queue(fresh: Sitting) -> None:
     assert fresh.state['labelled'] == fresh.state['frames']
 
 
+def test_what_nobody_can_tell_is_asked_about_again_only_when_nothing_else_is_left(
+    fresh: Sitting, folder: Path
+) -> None:
+    stretches = fresh.ask('/api/layout').json['stretches']
+    first, *others = fresh.state['queue']
+    assert fresh.leave(stretches[first]).status == 200
+    after = fresh.state
+    assert (after['labelled'], after['left']) == (0, [first])
+    assert set(after['queue']) == set(others)
+    for number in others:
+        s = stretches[number]
+        assert first not in fresh.state['queue']
+        fresh.label(s['recording'], s['first'], s['last'], 'thing')
+    last = fresh.state
+    assert last['queue'] == [first]
+    labels = (folder / 'labels.csv').read_text()
+    fresh.leave(stretches[first])  # once more: there is nothing to go on to
+    assert fresh.state['queue'] == [first]
+    assert (folder / 'labels.csv').read_text() == labels
+
+
+def test_second_round_of_what_nobody_can_tell_asks_about_each_in_turn(fresh: Sitting) -> None:
+    stretches = fresh.ask('/api/layout').json['stretches']
+    asked = set()
+    for _ in range(2):
+        waiting = set(range(len(stretches)))
+        while waiting:
+            first = fresh.state['queue'][0]
+            assert first in waiting
+            waiting.remove(first)
+            asked.add(first)
+            fresh.leave(stretches[first])
+    assert len(asked) == len(stretches)
+
+
+def test_undo_takes_back_labels_and_what_was_left_in_their_order(fresh: Sitting) -> None:
+    stretches = fresh.ask('/api/layout').json['stretches']
+    fresh.label(BOWL, 0, 1, 'bowl')
+    first, second = fresh.state['queue'][:2]
+    fresh.leave(stretches[first])
+    fresh.label(PLATE, 0, 1, 'plate')
+    assert fresh.state['steps'] == 3
+    said = ['plate on 2 frames', 'left for later', 'bowl on 2 frames']
+    expected = [(2, [first]), (2, []), (0, [])]
+    for words, (labelled, left) in zip(said, expected, strict=True):
+        assert words in fresh.state['last_step']
+        assert fresh.tell('/api/undo').status == 200
+        assert (fresh.state['labelled'], fresh.state['left']) == (labelled, left)
+    assert 'no step to take back' in fresh.tell('/api/undo').json['error']
+    assert second not in fresh.state['left']
+
+
 def test_recordings_without_a_pair_are_named(fresh: Sitting) -> None:
     layout = fresh.ask('/api/layout').json
     assert layout['empty'] == ['apart_1']
@@ -110,6 +162,8 @@ def test_frames_that_are_not_there_are_refused(
     fresh: Sitting, recording: int, first: int, last: int
 ) -> None:
     assert fresh.label(recording, first, last, 'bowl').status == 409
+    frames = {'recording': recording, 'first': first, 'last': last}
+    assert fresh.leave(frames).status == 409
     assert fresh.state['steps'] == 0
 
 

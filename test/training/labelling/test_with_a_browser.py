@@ -77,6 +77,12 @@ class Page:
         """What a screen reader says of where the keyboard is."""
         return self.browser.switch_to.active_element.get_attribute('aria-label') or ''
 
+    @property
+    def asked_first(self) -> str:
+        """What is said of the first tile in the queue."""
+        tile = "document.querySelector('#queue .tile')"
+        return str(self.browser.execute_script(f"return {tile}.getAttribute('aria-label')"))
+
 
 def test_from_nothing_to_a_bundle_by_the_keyboard_with_a_kill_in_between(
     browser: webdriver.Chrome, sittings: Sittings
@@ -87,6 +93,7 @@ def test_from_nothing_to_a_bundle_by_the_keyboard_with_a_kill_in_between(
     page.press('?')
     assert browser.find_element('id', 'help').is_displayed()
     page.press(Keys.ESCAPE)
+    leave_what_nobody_can_tell(page)
     label_everything(page)
     page.press('u')
     page.until(lambda: not page.text('#progress-text').startswith('24'), 'undone')
@@ -102,7 +109,7 @@ def test_from_nothing_to_a_bundle_by_the_keyboard_with_a_kill_in_between(
     assert not browser.find_element('id', 'alert').is_displayed()
     check_labels(sittings.running)
     page.press_with_control(Keys.ENTER)
-    page.press('x')  # a name begun for what the new model then moves away
+    page.press('z')  # a name begun for what the new model then moves away
     page.until(lambda: page.text('#train').startswith('Train again'), 'trained')
     page.press(Keys.ENTER)
     page.until(lambda: 'has moved the frames' in page.text('#alert'), 'told of the model')
@@ -116,6 +123,21 @@ def test_from_nothing_to_a_bundle_by_the_keyboard_with_a_kill_in_between(
     expected = ('ERR_CONNECTION_REFUSED', '409 (Conflict)')  # of the kill, of the editor
     faults = [line['message'] for line in browser.get_log('browser')]
     assert [fault for fault in faults if not any(why in fault for why in expected)] == []
+
+
+def leave_what_nobody_can_tell(page: Page) -> None:
+    """By the key, and by the button: the next one is asked about; undo brings it back."""
+    first = page.asked_first
+    page.press('x')
+    page.until(lambda: page.asked_first != first, 'went on by the key')
+    second = page.asked_first
+    page.browser.find_element('id', 'leave').click()
+    page.until(lambda: page.asked_first not in {first, second}, 'went on by the button')
+    assert page.text('#progress-text') == '0 of 24 frames labelled'
+    page.press('u')
+    page.until(lambda: page.asked_first == second, 'one is back')
+    page.press('u')
+    page.until(lambda: page.asked_first == first, 'both are back')
 
 
 def label_everything(page: Page) -> None:

@@ -5,7 +5,7 @@
 import { Silent, get, post } from './api.js';
 import { askName } from './naming.js';
 import {
-  current, drawQueue, drawRows, firstTile, focusTile, labelled, meaning, plural, renewFrames,
+  current, drawQueue, drawRows, firstTile, focusTile, labelled, leftOf, meaning, plural, renewFrames,
   showLabels, shownRows, tilesOf, toggleFrames,
 } from './rows.js';
 import { showClasses, showModel, showPreview } from './side.js';
@@ -129,8 +129,21 @@ function rangesOf(button, wholeGroup) {
 
 async function label(button, name, wholeGroup = false) {
   if (!button?.isConnected) return;
-  await post('/api/label', { sitting: layout.sitting, ranges: rangesOf(button, wholeGroup), label: name });
+  const ranges = rangesOf(button, wholeGroup);
+  await post('/api/label', { sitting: layout.sitting, ranges, label: name });
   last = name ?? last;
+  await goOn(button);
+}
+
+/** Go on without a label, where nobody can tell; it is asked about again at the very end. */
+async function leave(button) {
+  if (!button?.isConnected) return;
+  await post('/api/leave', { sitting: layout.sitting, ranges: rangesOf(button) });
+  await goOn(button);
+}
+
+/** Show what a step made of it, and go to the next tile. */
+async function goOn(button) {
   anchor = null;
   tell(null);
   const next = following(button);
@@ -141,11 +154,12 @@ async function label(button, name, wholeGroup = false) {
   announce(state.last_step ?? '');
 }
 
-/** The tile to go to when this one is labelled; the queue moves up by itself. */
+/** The tile to go to when this one is labelled or left; the queue moves up by itself. */
 function following(button) {
   const section = button.closest('.row');
   if (section.id === 'queue') return null;
-  const bare = (t) => labelled(t, layout, state).done < labelled(t, layout, state).of;
+  const bare = (t) => t !== button && !leftOf(t, state)
+    && labelled(t, layout, state).done < labelled(t, layout, state).of;
   const tiles = tilesOf(section);
   if (button.classList.contains('group')) {
     const rows = shownRows();
@@ -253,7 +267,8 @@ function now(event) {
   if (key === '?') return () => at('help').showModal();
   if (key === '/') return () => type('');
   if (key === 'U') return () => type('u');
-  if (/^\p{L}$/u.test(key) && key !== 'u' && !digitOf(event)) return () => type(key);
+  if (key === 'X') return () => type('x');
+  if (/^\p{L}$/u.test(key) && !'ux'.includes(key) && !digitOf(event)) return () => type(key);
   return null;
 }
 
@@ -277,6 +292,7 @@ function inTurn(event) {
   if (key === 'Enter') return () => labelAsOffered(current(), shift);
   if (key === ' ') return () => openFrames(current());
   if (key === 'Delete' || key === 'Backspace') return () => label(current(), null, shift);
+  if (key === 'x') return () => leave(current());
   return key === 'u' ? undo : null;
 }
 
@@ -318,6 +334,7 @@ at('rows').addEventListener('focusin', () => {
 });
 
 at('undo').addEventListener('click', () => soon(undo));
+at('leave').addEventListener('click', () => asShown(() => leave(current())));
 at('show-help').addEventListener('click', () => at('help').showModal());
 at('train').addEventListener('click', () => soon(() => train()));
 at('stop').addEventListener('click', () => soon(() => post('/api/stop', { sitting: layout.sitting })));

@@ -118,12 +118,18 @@ export function labelled(button, layout, state) {
   return { number: most ? most[0] : -1, done: sum(told.map((t) => t[1])), of, mixed };
 }
 
+/** Whether a tile has been left for later, or something of it. */
+export const leftOf = (button, state) =>
+  meaning(button).stretches.every((n) => state.left.includes(n) || state.labels[n][1])
+  && meaning(button).stretches.some((n) => state.left.includes(n));
+
 function showLabel(button, layout, state, offer) {
   const { number, done, of, mixed } = labelled(button, layout, state);
   const offered = done < of ? offer(button) : null;
   // Most tiles are as they were, and there may be thousands.
   const colour = done ? number : state.classes.findIndex((c) => c.name === offered?.name);
-  const shown = JSON.stringify([colour, state.classes[number]?.name, done, mixed, offered]);
+  const left = done < of && leftOf(button, state);
+  const shown = JSON.stringify([colour, state.classes[number]?.name, done, mixed, offered, left]);
   if (shown === button.shown) return;
   button.shown = shown;
   const label = button.querySelector('.label');
@@ -139,10 +145,11 @@ function showLabel(button, layout, state, offer) {
   const part = done && done < of ? `${done}/${of}` : `${of}`;
   button.querySelector('.count').textContent = meaning(button).frame ? '' : part;
   button.classList.toggle('partly', done > 0 && done < of);
-  button.setAttribute('aria-label', described(button, layout, state, { number, done, of, mixed }, offered));
+  button.classList.toggle('left', left);
+  button.setAttribute('aria-label', described(button, layout, state, { number, done, of, mixed, left }, offered));
 }
 
-function described(button, layout, state, { number, done, of, mixed }, offered) {
+function described(button, layout, state, { number, done, of, mixed, left }, offered) {
   const { stretches, group, frame } = meaning(button);
   const stretch = layout.stretches[stretches[0]];
   const what = frame
@@ -152,7 +159,8 @@ function described(button, layout, state, { number, done, of, mixed }, offered) 
       : `${layout.recordings[stretch.recording]} at ${stretch.start.toFixed(1)} s`;
   const apart = button.querySelector('.apart') ? ', RGB and depth disagree' : '';
   const has = done ? `${state.classes[number].name}${mixed ? ' and others' : ''} on ${done}` : 'no label';
-  return `${what}, ${plural(of, 'frame')}, ${has}${apart}${offered ? `, Enter: ${offered.name}` : ''}`;
+  const later = left ? ', left for later' : '';
+  return `${what}, ${plural(of, 'frame')}, ${has}${later}${apart}${offered ? `, Enter: ${offered.name}` : ''}`;
 }
 
 export const tilesOf = (section) => [...section.querySelectorAll('.tile')];

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Beside the rows: the classes, what is selected, and the model.
 
-import { face, labelled, make, meaning, percent, picture, plural } from './rows.js';
+import { face, labelled, leftOf, make, meaning, percent, picture, plural } from './rows.js';
 
 const at = (id) => document.getElementById(id);
 const MODES = { rgbd: 'both', rgb: 'RGB', depth: 'depth' };
@@ -51,7 +51,9 @@ export function showPreview(button, layout, state) {
     meant.frame ? `frame ${meant.frame.index + 1}` : plural(of, 'frame'),
     whole ? plural(meant.stretches.length, 'stretch').replace('stretchs', 'stretches') : `from ${stretch.start.toFixed(1)} s`,
     done ? (done < of ? `${done} labelled` : 'labelled') : 'no label yet',
+    ...(done < of && leftOf(button, state) ? ['left for later'] : []),
   ].join(', ');
+  at('leave').disabled = done === of;
   at('preview-guess').textContent = whole || !stretch.says ? '' : said(stretch);
   at('preview-guess').classList.toggle('wrong', !whole && stretch.disagree);
 }
