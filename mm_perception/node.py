@@ -83,7 +83,7 @@ class PerceptionNode(AnsweringNode):
         self._undo: list[Callable[[], Any]] = []  # on deactivate
         # One each, as a logger throttles by line: one sensor must not silence the other.
         self._logs = {m: self.get_logger().get_child(str(m)) for m in Modality}
-        self._mode = NO_MODE
+        self._mode = ''  # as long as nothing has been said of it
         warn = partial(self.get_logger().warning, throttle_duration_sec=_THROTTLE)
         self._keeper = Keeper(self._values, messages.packed, warn)
         self.create_service(SetBool, '~/save_uncertain', self._keeper.answer)
@@ -209,7 +209,7 @@ class PerceptionNode(AnsweringNode):
         self._keeper.close(_STOP)
         for publisher in self._out.values():
             self.destroy_lifecycle_publisher(publisher)
-        self._out = {}
+        self._out, self._mode = {}, ''
         self._diagnose()
 
     def close(self) -> None:
@@ -325,8 +325,9 @@ class PerceptionNode(AnsweringNode):
         self._out[topic] = self.create_lifecycle_publisher(kind, topic, qos)
 
     def _set_mode(self, mode: str) -> None:
-        self._mode = mode
-        self._out['~/modality'].publish(String(data=mode))
+        if mode != self._mode:
+            self._mode = mode
+            self._out['~/modality'].publish(String(data=mode))
 
     def _publish(self, labelled: Labelled) -> None:
         """Say what was found; the worker's thread runs this."""

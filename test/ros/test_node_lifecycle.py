@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ def test_each_state_has_its_subscriptions_and_labels_only_when_active(outside: O
         assert (outside.state(), listens(outside)) == ('unconfigured', 0)
         assert outside.transit('configure')
         assert (outside.state(), listens(outside)) == ('inactive', 0)
+        before = len(outside.modes)
         assert outside.transit('activate')
         outside.wait_for_labels('rgbd')
         assert (outside.state(), listens(outside)) == ('active', 2)
@@ -55,6 +57,8 @@ def test_each_state_has_its_subscriptions_and_labels_only_when_active(outside: O
         assert outside.transit('activate')
         outside.wait_for_labels('rgbd')
         assert len(outside.labels) > quiet
+        said = [mode for _, mode in outside.modes[before:]]
+        assert all(a != b for a, b in pairwise(said)), said  # only changes
         assert outside.transit('deactivate')
         assert outside.transit('cleanup')
         assert outside.state() == 'unconfigured'
