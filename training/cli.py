@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.logging import RichHandler
 from rich.progress import Progress
 from typer.core import TyperGroup
 
@@ -290,8 +289,8 @@ app.command()(paper)
 
 def main() -> None:
     """Run the command; what is wrong with the input is one line and exit code 2."""
-    handler = RichHandler(console=Console(stderr=True), show_time=False, show_path=False)
-    logging.basicConfig(level=logging.WARNING, format='%(message)s', handlers=[handler])
+    # Not rich's: it would break each line where it takes the terminal, or a file, to end.
+    logging.basicConfig(level=logging.WARNING, format='%(levelname)s %(message)s')
     try:
         app()
     except MMPerceptionError as error:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -195,6 +196,24 @@ def test_bad_recordings_are_one_line_and_exit_code_two(
     assert 'Traceback' not in told
     assert everything_below(mine) == before
     assert not Path('model/bundle').exists()
+
+
+def test_a_warning_is_one_line_however_narrow_the_terminal(
+    train: Train,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(logging.root, 'handlers', [])  # pytest's own, which the command has not
+    monkeypatch.setenv('COLUMNS', '40')
+    record(tmp_path / 'half_1', rgbd(6), 'mcap')
+    file = storage_file(tmp_path / 'half_1')
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    assert train('evaluate', make_bundle(tmp_path / 'bundle'), file) == 2  # without labels
+    said = capsys.readouterr().err.splitlines()
+    (warned,) = [line for line in said if line.startswith('WARNING')]
+    assert warned.startswith(f'WARNING {file}: the recorder did not finish this file; '), said
+    assert warned.endswith(' bytes at its end lost'), said
 
 
 def test_recording_without_metadata_still_trains(train: Train, tmp_path: Path) -> None:
