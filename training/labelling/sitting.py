@@ -36,6 +36,9 @@ from training.recordings.bags import Recording, find_recordings
 from training.recordings.sources import BagSource
 from training.session import Setting, load_pipeline
 
+FEW_LABELS = Path('few_clicks')
+"""The recipe where none is named."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -177,7 +180,7 @@ def _recipe_beside_the_bundle(options: Options) -> Path:
         return options.recipe
     bundle = options.first_bundle
     beside = None if bundle is None else bundle.parent / RECIPE
-    return beside if beside is not None and beside.is_file() else Path('rgbd')
+    return beside if beside is not None and beside.is_file() else FEW_LABELS
 
 
 def _frames(

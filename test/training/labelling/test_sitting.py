@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from rich.console import Console
 from mm_perception.pipeline import Pipeline
 from training.labelling.book import Book
 from training.labelling.desk import Desk, Range
-from training.labelling.sitting import Options, _frames
+from training.labelling.sitting import Options, _frames, _recipe_beside_the_bundle
 from training.recipe import read_recipe
 from training.recordings.bags import find_recordings
 from training.recordings.labels import from_csv
@@ -28,15 +29,31 @@ PAIRS = (1, 3, 2, 1)
 """In each of the small recordings in which a robot keeps what it was unsure of."""
 
 
+def options_for(folder: Path, tmp_path: Path) -> Options:
+    return Options(
+        *((folder,), None, None, tmp_path / 'model', None, None, BACKBONES, None, None, None),
+        *(torch.device('cpu'), tmp_path / 'cache'),
+    )
+
+
+def test_what_few_labels_want_is_the_default_and_differs_in_nothing_else(tmp_path: Path) -> None:
+    options = options_for(tmp_path, tmp_path)
+    by_default, usual = read_recipe(_recipe_beside_the_bundle(options)), read_recipe(Path('rgbd'))
+    assert by_default.model == {**usual.model, 'alpha': 30}
+    assert by_default.model_copy(update={'model': usual.model}) == usual
+    named = replace(options, recipe=Path('rgbd'))
+    assert _recipe_beside_the_bundle(named) == Path('rgbd')
+    (tmp_path / 'model' / 'bundle').mkdir(parents=True)
+    (tmp_path / 'model' / 'recipe.yaml').write_text('model: {name: m2}\n')
+    assert _recipe_beside_the_bundle(options) == tmp_path / 'model' / 'recipe.yaml'
+
+
 def test_a_folder_of_many_small_recordings_is_opened_and_labelled_whole(tmp_path: Path) -> None:
     folder = tmp_path / 'unsure'
     for number, pairs in enumerate(PAIRS):
         record(folder / f'uncertain_{number:06d}_20261121T1200{number:02d}Z', rgbd(pairs))
     (folder / '.uncertain_000004_20261121T120004Z').mkdir()  # one that is still being written
-    options = Options(
-        *((folder,), None, None, tmp_path / 'model', None, None, BACKBONES, None, None, None),
-        *(torch.device('cpu'), tmp_path / 'cache'),
-    )
+    options = options_for(folder, tmp_path)
     recipe = read_recipe(Path('rgbd'), options.changes)
     recordings = find_recordings(options.bags)
     console = Console(file=io.StringIO())
