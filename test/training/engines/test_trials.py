@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +14,24 @@ from rich.console import Console
 
 from mm_perception.bundle import Bundle
 from mm_perception.classifier import Classifier
-from mm_perception.engines import EngineSettings
+from mm_perception.engines import EngineSettings, Trial
 from mm_perception.errors import BundleError, TrainingError
 from mm_perception.manifest import FRAMES
 from mm_perception.observation import Modality, Observation
-from training.engines import trials
-from training.engines.trials import EngineScores, engines_table, try_engines
+from training.engines import quantization, trials
+from training.engines.trials import EngineScores, Labelled, engines_table, try_engines
 from training.material import BagOptions, Material, bag_material
 from training.session import Setting
 
 pytest.importorskip('nncf', reason='NNCF is not installed')
+
+
+@pytest.fixture(scope='module', autouse=True)
+def all_layers() -> Iterator[None]:
+    """Quantize every layer: to choose takes a while, and is for test_quantization.py."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quantization, 'ALLOWED_ERROR', 1.0)
+        yield
 
 
 @pytest.fixture(scope='module')
@@ -97,14 +106,49 @@ def test_quantizing_anew_replaces_what_was_there(
     assert after.created == before.created
 
 
-def test_int8_that_loses_accuracy_is_left_out(
+def test_int8_that_changes_labels_is_left_out(
     tmp_path: Path, recordings: Material, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_bundle(tmp_path / 'bundle')
-    monkeypatch.setattr(trials, 'ALLOWED_LOSS', -1.0)  # as if it had to be better by far
+    monkeypatch.setattr(trials, '_allowed', lambda _: -1)  # as if not to change any were too many
     _, told = try_engines(path, setting(path), recordings, recordings)
-    assert 'int8 is left out: it loses' in told
+    assert told.startswith('int8 is left out: in mode ')
+    assert '\n' not in told
     assert Bundle.load(path).manifest.quantized is None
+
+
+@pytest.mark.parametrize(
+    ('frames', 'changed', 'lost', 'why'),
+    [
+        (1000, 5, 0, None),
+        (1000, 6, 0, 'in mode rgb 6 of 1000 labels differ, and 5 may'),
+        (480, 2, 2, None),
+        (480, 3, 0, 'in mode rgb 3 of 480 labels differ, and 2 may'),
+        (399, 2, 0, 'in mode rgb 2 of 399 labels differ, and 1 may'),
+        (12, 1, 1, None),  # one frame of few tells nothing of a share
+        (12, 2, 0, 'in mode rgb 2 of 12 labels differ, and 1 may'),
+        (1000, 5, 4, 'in mode rgb 4 of 500 are lost, and 2 may'),
+    ],
+)
+def test_int8_may_change_one_label_of_200_in_any_mode_and_lose_no_more_right_ones(
+    frames: int, changed: int, lost: int, why: str | None
+) -> None:
+    labelled = frames // 2 if frames == 1000 else frames
+    truth = np.array([0] * labelled + [-1] * (frames - labelled))
+    trial = Trial(engine='openvino', precision='int8', milliseconds=1, error=0.01, usable=True)
+    same = {'rgbd': 1.0, 'rgb': 1.0}
+    reference = EngineScores(trial.model_copy(update={'precision': 'float32'}), same, same)
+    small = EngineScores(
+        trial, {**same, 'rgb': 1 - changed / frames}, {**same, 'rgb': 1 - lost / labelled}
+    )
+    assert trials._why_not([reference, small], Labelled({}, truth)) == why
+
+
+def test_int8_that_could_not_be_tried_is_left_out() -> None:
+    trial = Trial(engine='torch', precision='float32', milliseconds=1, error=0, usable=True)
+    (only,) = [EngineScores(trial, {'rgb': 1.0}, {'rgb': 1.0})]
+    why = trials._why_not([only], Labelled({}, np.zeros(9, np.int64)))
+    assert why == 'it does not run on this machine'
 
 
 def test_recordings_without_a_known_label_are_refused(tmp_path: Path, recordings: Material) -> None:
