@@ -224,8 +224,7 @@ class Classifier:
             answers = iter(self._predict(there))
             return [e if isinstance(e, Exception) else next(answers) for e in prepared]
 
-        with computing():
-            return self._or_on_cpu(run)
+        return self._or_on_cpu(run)
 
     def _one(self, request: Request) -> Answer:
         (answer,) = self.answer([request])
@@ -316,8 +315,7 @@ class Classifier:
             item = self._inference.prepare(wall, Box(0, 0, 1, 1) if table else None)
             self._judge([item] * count, [_always] * count)
 
-        with computing():
-            self._or_on_cpu(run)
+        self._or_on_cpu(run)
 
     def _judge(self, items: Sequence[Item], trusts: Sequence[Trusted]) -> list[Verdict | None]:
         return self._inference.judge(items, trusts)  # by whatever infers at the moment
@@ -353,12 +351,14 @@ class Classifier:
     def _or_on_cpu(self, action: Callable[[], T]) -> T:
         """Do it; when the GPU cannot, move to the CPU for good and do it there."""
         try:
-            return action()
+            with computing():
+                return action()
         except torch.OutOfMemoryError as error:
             self._fall_back(error)
         except RuntimeError as error:
-            self._leave_gpu(error)
-        return action()
+            self._leave_gpu(error)  # which traces networks, and would wait for this computation
+        with computing():
+            return action()
 
     def _leave_gpu(self, error: RuntimeError) -> None:
         """Read the bundle anew, for the CPU: what lies on a GPU that is lost is lost with it."""

@@ -13,7 +13,7 @@ import pytest
 import torch
 from bundles import CLASSES, make_bundle
 
-from mm_perception import pipeline
+from mm_perception import pipeline, tracing
 from mm_perception.classifier import Classifier
 from mm_perception.engines import EngineSettings
 from mm_perception.errors import BundleError, ImageError, SettingsError, StaleError
@@ -156,6 +156,19 @@ def test_gpu_gives_the_labels_of_the_cpu(bundle: Path, classifier: Classifier) -
     )
     on_gpu.close()
     assert on_gpu.device.type == 'cpu'
+
+
+def test_lost_gpu_is_left_for_the_cpu_without_waiting_for_the_inference_that_it_failed(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object) -> None:
+        raise RuntimeError('CUDA error: unspecified launch failure')
+
+    monkeypatch.setattr(tracing, '_PATIENCE', 3600.0)
+    for network in classifier.pipeline.backbones.values():
+        network.register_forward_pre_hook(lost)
+    assert classifier.classify(Observation.of(COLOUR, DISTANCE)).mode == 'rgbd'
+    assert 'the GPU is lost' in (classifier.fault or '')
 
 
 def test_gpu_too_full_for_the_networks_leaves_them_on_the_cpu(

@@ -347,6 +347,7 @@ def test_a_hung_inference_is_left_alone_and_nothing_is_activated_beside_it(
     inside: PerceptionNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr('mm_perception.node._PATIENCE', 0.1)
+    monkeypatch.setattr('mm_perception.tracing._PATIENCE', 0.1)
     assert inside.trigger_configure() == inside.trigger_activate() == Return.SUCCESS
     hung = inside._configured().classifier
     begun, free, closed = threading.Event(), threading.Event(), threading.Event()

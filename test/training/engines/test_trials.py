@@ -95,6 +95,7 @@ def test_bundle_with_int8_is_whole_and_labels_with_it(
     np.testing.assert_allclose(*scores_of, atol=0.05)
 
 
+@pytest.mark.long
 def test_quantizing_anew_replaces_what_was_there(
     tried: tuple[Path, list[EngineScores], str], recordings: Material
 ) -> None:
