@@ -252,9 +252,11 @@ def cached_weights(settings: BackboneSettings) -> Path:
     weights = torchvision.models.get_model_weights(settings.name)['DEFAULT']
     path = Path(torch.hub.get_dir(), 'checkpoints', weights.url.rsplit('/', 1)[-1])
     if not path.is_file():
+        fetch = f"import torchvision.models as m; m.{settings.name}(weights='DEFAULT')"
         raise WeightsError(
-            f'{path}: the ImageNet weights of {settings.name} are not in the torch cache; put '
-            f"{path.name} there (torchvision's {weights}), or give a weights file"
+            f'{path}: the ImageNet weights of {settings.name} are not in the torch cache; where '
+            f'there is a network, `python3 -c "{fetch}"` puts them there; or give a file '
+            '(--backbone-weights, or the parameter backbone_weights)'
         )
     return path
 
