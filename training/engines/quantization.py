@@ -18,12 +18,6 @@ from mm_perception.engines.openvino_engine import convert, import_openvino
 from mm_perception.features import Backbone
 from mm_perception.observation import Modality
 
-ALLOWED_ERROR = 0.01
-"""Relative error of a frame's features, in the mean, that all of int8's layers together may make.
-
-Of the errors that were tried it is the greatest with which int8's labels are the reference's often
-enough; whether they are is told by held-out frames alone.
-"""
 _RANKED_BY = 32
 """Frames that tell which layers hurt the most: as many networks are tried on them."""
 
@@ -31,19 +25,24 @@ _Told = tuple[NDArray[np.uint8], NDArray[np.float32]]
 
 
 def quantize(
-    backbones: Mapping[Modality, Backbone], frames: Images, folder: Path
+    backbones: Mapping[Modality, Backbone],
+    frames: Images,
+    folder: Path,
+    within: float | None = None,
 ) -> dict[Modality, Path]:
     """Write each modality's network in int8.
 
     Weights are quantized by channel, activations by layer, each modality's with the greatest range
     that they have on its own frames. Ranges that leave outliers out, or that both modalities share,
-    were worse on every set tried; biases are corrected for what rounding shifts. The layers that
-    hurt the most on these frames stay as they are, until `ALLOWED_ERROR` is met.
+    were worse on every set tried; biases are corrected for what rounding shifts.
 
     Args:
         backbones: On the CPU.
         frames: [N, size, size, 3] uint8 by modality, such as the networks were trained on.
         folder: Takes ``int8_*.xml`` and ``int8_*.bin``.
+        within: The relative error of a frame's features, in the mean, that all of int8's layers
+            together may make: those that hurt the most on these frames stay as they are. None:
+            all are quantized.
 
     Returns:
         The .xml of each modality.
@@ -58,24 +57,31 @@ def quantize(
         activations_range_estimator_params=range_estimator.RangeEstimatorParametersSet.MINMAX
     )
     ranking = advanced_parameters.AdvancedAccuracyRestorerParameters(ranking_subset_size=_RANKED_BY)
-    expected = one_by_one(TorchEngine(backbones), frames)
+    expected = {} if within is None else one_by_one(TorchEngine(backbones), frames)
     written = {}
     for modality, backbone in backbones.items():
         images = [image[None] for image in frames[modality]]
         size = images[0].shape[1]
-        told = list(zip(images, expected[modality].numpy(), strict=True))
-        small = nncf.quantize_with_accuracy_control(
-            convert(folded(backbone, size), size),
-            nncf.Dataset(images),
-            nncf.Dataset(told),
-            _nearness,
-            max_drop=ALLOWED_ERROR,
-            subset_size=len(images),
-            preset=nncf.QuantizationPreset.MIXED,
-            fast_bias_correction=False,
-            advanced_quantization_parameters=greatest,
-            advanced_accuracy_restorer_parameters=ranking,
-        )
+        network, shown = convert(folded(backbone, size), size), nncf.Dataset(images)
+        usual: dict[str, Any] = {
+            'subset_size': len(images),
+            'preset': nncf.QuantizationPreset.MIXED,
+            'fast_bias_correction': False,
+        }
+        if within is None:
+            small = nncf.quantize(network, shown, advanced_parameters=greatest, **usual)
+        else:
+            told = list(zip(images, expected[modality].numpy(), strict=True))
+            small = nncf.quantize_with_accuracy_control(
+                network,
+                shown,
+                nncf.Dataset(told),
+                _nearness,
+                max_drop=within,
+                advanced_quantization_parameters=greatest,
+                advanced_accuracy_restorer_parameters=ranking,
+                **usual,
+            )
         written[modality] = folder / f'int8_{modality}.xml'
         openvino.save_model(small, written[modality], compress_to_fp16=False)
     return written
