@@ -22,10 +22,10 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
 
 from mm_perception.errors import BundleError
 from mm_perception.features import sha256_of
+from mm_perception.head import Head
 from mm_perception.manifest import (
     FRAMES,
     MANIFEST,
@@ -35,46 +35,7 @@ from mm_perception.manifest import (
     read_manifest,
     write_manifest,
 )
-from mm_perception.models import SSHMVAEKL, ModelSettings, SemiSupervised, build_model
-from mm_perception.observation import Modality, mode_of
-from mm_perception.scaling import Scaling
-from mm_perception.trust import Trust, contradiction
-
-
-@dataclass(frozen=True, eq=False)
-class Judgement:
-    """What a model says of N items, and how far to trust it.
-
-    Attributes:
-        probabilities: [N, K].
-        novelty: [N], how unlike anything learned; None where that was not learned.
-        contradiction: [N], how far the modalities disagree; None likewise, and of one modality.
-
-    """
-
-    probabilities: Tensor
-    novelty: Tensor | None = None
-    contradiction: Tensor | None = None
-
-
-class Head(nn.Module):
-    """All that is learned: the features' scaling, the generative model, and what is usual in it."""
-
-    def __init__(self, settings: ModelSettings, *, trust: bool = False) -> None:
-        super().__init__()
-        self.scaling = Scaling(settings.modalities)
-        self.model: SemiSupervised = build_model(settings)
-        self.trust = Trust(settings) if trust else None
-
-    def forward(self, features: Mapping[str, Tensor]) -> Judgement:
-        """Judge any modalities' features, [N, D] each."""
-        x = self.scaling(features)
-        if self.trust is None or not isinstance(self.model, SSHMVAEKL):
-            return Judgement(self.model.probabilities(x))
-        q_a = self.model.posterior(x)
-        mode = mode_of(map(Modality, x))
-        novelty = self.trust.novelty(mode, q_a.mean)
-        return Judgement(self.model.classify(q_a), novelty, contradiction(self.model, x))
+from mm_perception.observation import Modality
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from mm_perception.bundle import Head, save_bundle
+from mm_perception.bundle import save_bundle
 from mm_perception.classifier import Classifier
 from mm_perception.features import BackboneSettings
+from mm_perception.head import Head
 from mm_perception.models import ModelSettings, Widths
 from mm_perception.observation import Modality
 from mm_perception.pipeline import Pipeline, PipelineSettings

@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from mm_perception.bundle import Bundle, Head, save_bundle
+from mm_perception.bundle import Bundle, save_bundle
 from mm_perception.errors import BundleError
+from mm_perception.head import Head
 from mm_perception.manifest import MANIFEST, WEIGHTS
 from mm_perception.observation import Modality
 from mm_perception.trust import TrustSettings

@@ -15,11 +15,11 @@ import pytest
 from bundles import make_bundle
 from uw_scene import Scene
 
-from mm_perception.bundle import Head
 from mm_perception.classifier import Classifier
 from mm_perception.engines import EngineSettings
 from mm_perception.engines.openvino_engine import is_installed
 from mm_perception.errors import BundleError, ImageError, StaleError
+from mm_perception.head import Head
 from mm_perception.objects.boxes import Box
 from mm_perception.observation import UNKNOWN, Frame, Modality, Observation, Prediction
 from mm_perception.serving.request import Answer, ClassifierSettings, Request

@@ -15,8 +15,9 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from mm_perception.bundle import Bundle, Head, save_bundle
+from mm_perception.bundle import Bundle, save_bundle
 from mm_perception.errors import TrainingError
+from mm_perception.head import Head
 from mm_perception.observation import Modality
 from mm_perception.pipeline import Pipeline, PipelineSettings
 from training.backbones.taught import taught

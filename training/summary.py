@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 from torch import Tensor
 
-from mm_perception.bundle import Head
+from mm_perception.head import Head
 from mm_perception.pipeline import Pipeline, PipelineSettings
 from training.evaluation.evaluate import Scores
 from training.evaluation.shared_space import shared_space

@@ -14,17 +14,15 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from mm_perception.bundle import Head
 from mm_perception.features import Backbone
 from mm_perception.gpu.preprocessing import Preprocessing
+from mm_perception.head import Head, Judgement
 from mm_perception.judging import Verdict
 from mm_perception.observation import Modality, mode_of
 from mm_perception.preprocessing import PreprocessingSettings
 
 Shapes: TypeAlias = 'Mapping[Modality, tuple[int, ...]]'
 """Of one item's images: [H, W, 3] colour or a picture, [H, W] depth in metres."""
-
-_MODEL_SAYS = 2  # columns beside the probabilities: novelty and contradiction
 
 
 class WholePath(nn.Module):
@@ -77,12 +75,12 @@ class WholePath(nn.Module):
             str(modality): self._networks[modality](self._picture(modality, each))
             for modality, each in images.items()
         }
-        return torch.stack([self._says({str(m): features[m] for m in mode}) for mode in self.modes])
+        return torch.stack([self._says(features, mode) for mode in self.modes])
 
     def verdict(self, row: Sequence[float], mode: Sequence[Modality]) -> Verdict:
         """Read an answer, [K + 2], of a mode."""
         *probabilities, novelty, contradiction = row
-        known = self._head.trust is not None
+        known = self._head.tells_trust
         agrees = known and len(mode) > 1
         return Verdict(
             mode_of(mode),
@@ -95,9 +93,6 @@ class WholePath(nn.Module):
         preparing = self._preparing.get(modality)
         return images if preparing is None else preparing(images)
 
-    def _says(self, features: Mapping[str, Tensor]) -> Tensor:
-        said = self._head(features)
-        nothing = torch.full_like(said.probabilities[:, 0], torch.nan)
-        further = (said.novelty, said.contradiction)
-        columns = [nothing if each is None else each for each in further]
-        return torch.cat([said.probabilities, torch.stack(columns, -1)], -1)
+    def _says(self, features: Mapping[str, Tensor], mode: Sequence[Modality]) -> Tensor:
+        judgement: Judgement = self._head({str(m): features[m] for m in mode})
+        return judgement.stacked()

@@ -26,12 +26,13 @@ from rich.console import Console
 from rich.table import Table
 from steady_camera import pictures
 
-from mm_perception.bundle import Head, save_bundle
+from mm_perception.bundle import save_bundle
 from mm_perception.classifier import Classifier
 from mm_perception.engines import EngineSettings, openvino_engine, processors
 from mm_perception.engines.record import processor_name
 from mm_perception.errors import SettingsError
 from mm_perception.features import BackboneSettings
+from mm_perception.head import Head
 from mm_perception.images import frame_from_message
 from mm_perception.models import ModelSettings
 from mm_perception.observation import Modality, Observation

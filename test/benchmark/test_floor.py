@@ -23,12 +23,12 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from mm_perception.bundle import Head
 from mm_perception.engines import Candidate, Engine, Workload, build, made_pictures, processors
 from mm_perception.engines.graph_engine import GraphEngine
 from mm_perception.engines.openvino_engine import is_installed
 from mm_perception.features import BackboneSettings
 from mm_perception.gpu.in_one_piece import InOnePiece
+from mm_perception.head import Head
 from mm_perception.inference import Inference, InStages
 from mm_perception.models import ModelSettings
 from mm_perception.observation import Frame, Modality, Observation

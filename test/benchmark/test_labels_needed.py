@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from mm_perception.bundle import Head
+from mm_perception.head import Head
 from mm_perception.pipeline import Pipeline
 from training.features.dataset import Dataset, Extractor, Rows, load_dataset
 from training.fitting.climb import Run

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mm_perception.bundle import Head
+from mm_perception.head import Head
 from mm_perception.models import SSHMVAEKL, zero_fill
 from mm_perception.observation import Modality, mode_of
 

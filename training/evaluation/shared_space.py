@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mm_perception.bundle import Head
+from mm_perception.head import Head
 from mm_perception.models import SSHMVAEKL
 from mm_perception.trust import modes_of
 from training.evaluation.trust import posterior_means

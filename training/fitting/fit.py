@@ -12,8 +12,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from mm_perception.bundle import Head
 from mm_perception.errors import TrainingError
+from mm_perception.head import Head
 from mm_perception.scaling import Scaling
 from training.fitting.climb import UNLABELLED, Run, climb, learnable
 from training.fitting.joined import Features, pieces, size

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mm_perception.bundle import Head
+from mm_perception.head import Head
 from mm_perception.models.ss_hmvae import SSHMVAE
 from mm_perception.observation import Modality, mode_of
 from training.labelling.choosing import uncertainty

@@ -18,7 +18,8 @@ import torch
 from bundles import CLASSES, make_bundle
 from outside import DEPTH, NAMESPACE, RGB, Camera, NodeProcess, Outside, Said, until
 
-from mm_perception.bundle import Bundle, Head, save_bundle
+from mm_perception.bundle import Bundle, save_bundle
+from mm_perception.head import Head
 from mm_perception.manifest import MANIFEST, WEIGHTS
 from mm_perception.observation import Modality
 

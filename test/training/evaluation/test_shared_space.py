@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mm_perception.bundle import Head
+from mm_perception.head import Head
 from mm_perception.models import ModelSettings, Widths
 from training.evaluation.shared_space import principal_plane, shared_space
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mm_perception.bundle import Head
+from mm_perception.head import Head
 from mm_perception.models import ModelSettings, Widths
 from training.evaluation.trust import Evidence, auroc, learn_trust, share_over
 from training.features.dataset import Dataset, Rows

@@ -14,8 +14,8 @@ from fits import CPU, data, recipe
 from hypothesis import given as any_of
 from hypothesis import strategies as st
 
-from mm_perception.bundle import Head
 from mm_perception.errors import SettingsError
+from mm_perception.head import Head
 from mm_perception.observation import Frame, Modality, Observation
 from training.features.dataset import Rows, Source, load_dataset
 from training.features.views import View

@@ -11,8 +11,8 @@ import torch
 from fits import CPU, WIDTHS, data, recipe
 from safetensors.torch import save_file
 
-from mm_perception.bundle import Head
 from mm_perception.errors import TrainingError
+from mm_perception.head import Head
 from training.fitting.checkpoint import load_checkpoint
 from training.fitting.climb import Epoch, Progress, Run
 from training.fitting.fit import TrainingData, fit

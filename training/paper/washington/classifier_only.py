@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mm_perception.bundle import Head
+from mm_perception.head import Head
 from mm_perception.models import Objective
 from mm_perception.models.semi_supervised import SemiSupervised
 from training.fitting.climb import Items, Run, climb

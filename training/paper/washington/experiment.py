@@ -19,8 +19,8 @@ from typing import Literal
 import torch
 from rich.console import Console
 
-from mm_perception.bundle import Head
 from mm_perception.errors import SettingsError
+from mm_perception.head import Head
 from mm_perception.models.missing import iterative_sampling, zero_fill
 from mm_perception.observation import Modality
 from training.evaluation.evaluate import Scores
