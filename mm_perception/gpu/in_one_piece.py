@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mm_perception.bundle import Head
 from mm_perception.features import Backbone
 from mm_perception.gpu.holes import can_fill
-from mm_perception.gpu.recording import Arrays, Recorder, Unrecorded, Work
+from mm_perception.gpu.recording import Arrays, Recorder, Run, Unrecorded, Work
 from mm_perception.gpu.whole_path import Shapes, WholePath
+from mm_perception.head import Head
 from mm_perception.inference import Inference
 from mm_perception.judging import Item, Verdict
 from mm_perception.objects.boxes import Box
@@ -26,7 +26,6 @@ from mm_perception.pipeline import PipelineSettings, picture, prepare
 from mm_perception.preprocessing import PreprocessingSettings, valid_distances
 from mm_perception.serving.request import Trusted
 
-Run: TypeAlias = 'Callable[[Arrays], Tensor]'
 _Key: TypeAlias = 'tuple[int, tuple[tuple[Modality, tuple[int, ...]], ...]]'
 
 _MOST = 32

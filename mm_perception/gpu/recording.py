@@ -16,6 +16,7 @@ from mm_perception.observation import Modality
 
 Work: TypeAlias = 'Callable[[Mapping[Modality, Tensor]], Tensor]'
 Arrays: TypeAlias = 'Mapping[Modality, NDArray[Any]]'
+Run: TypeAlias = 'Callable[[Arrays], Tensor]'
 
 _WARM_UP = 3  # cuDNN chooses its algorithms in these
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import torch
 from mm_perception.engines import (
     Candidate,
     EngineSettings,
+    GraphEngine,
     Images,
     TorchEngine,
     Workload,
@@ -24,6 +26,7 @@ from mm_perception.engines import (
     relative_error,
 )
 from mm_perception.features import Backbone, BackboneSettings, load_backbone
+from mm_perception.gpu.recording import Unrecorded
 from mm_perception.observation import Modality
 
 RGB, DEPTH = Modality.RGB, Modality.DEPTH
@@ -135,6 +138,22 @@ def test_backbones_of_their_own_are_not_mixed_up(
     found = build(candidate, Workload(own, images, {}))(same)
     assert relative_error({RGB: found[RGB]}, {RGB: found[DEPTH]}) > 0.05
     assert relative_error(found, TorchEngine(own)(same)) < 0.02
+
+
+def test_recorded_network_is_computed_anew_each_time_and_forgotten(images: Images) -> None:
+    backbone = load_backbone(SQUEEZENET)
+    made: list[int] = []
+
+    def record(*asked: Any) -> Unrecorded:
+        made.append(1)
+        return Unrecorded(*asked)
+
+    engine = GraphEngine({RGB: backbone, DEPTH: backbone}, 'float32', record)
+    assert relative_error(one_by_one(engine, images), TorchEngine(engine.networks)(images)) < 1e-4
+    assert len(made) == 2  # one for each modality, whatever the number of images
+    engine.forget()
+    one_by_one(engine, images)
+    assert len(made) == 4
 
 
 @pytest.mark.skipif('openvino' not in {c.engine for c, _ in HERE}, reason='OpenVINO not installed')
