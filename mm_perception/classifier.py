@@ -25,10 +25,12 @@ from mm_perception.engines import (
     Workload,
     candidates,
     choose,
+    judge_with,
     made_pictures,
 )
 from mm_perception.errors import BundleError, ImageError, SettingsError, StaleError
 from mm_perception.gpu.in_one_piece import InOnePiece
+from mm_perception.head import Judge
 from mm_perception.inference import Inference, InStages
 from mm_perception.judging import Item, Verdict
 from mm_perception.objects.boxes import Box
@@ -111,11 +113,16 @@ class Classifier:
         # An engine of the CPU is chosen once and stays; one of a GPU goes with the GPU's memory.
         self._fixed = not on_gpu and engines != REFERENCE
         self._engines, self._said = engines, said
+        judge: Judge = self.bundle.head
         if self._fixed:
-            self.pipeline.compute_with(self._choose())
+            engine, judge = self._choose()
+            self.pipeline.compute_with(engine)
+            if judge is not self.bundle.head:
+                self.bundle.head.to('meta')  # shapes without memory: nothing computes with it
         elif engines != REFERENCE:
             candidates(engines, quantized=False, device=self._wanted)
-        self._inference: Inference = InStages(self.pipeline, self.bundle.head)
+        self._in_stages = InStages(self.pipeline, judge)
+        self._inference: Inference = self._in_stages
         self.fault: str | None = None
         self._lost: str | None = None  # why the GPU is not used any more
 
@@ -257,13 +264,13 @@ class Classifier:
         items = [item for each in batch for item in each.items]
         trusts = [b.request.trusted for b in batch for _ in b.items]
         found = iter(self._judge(items, trusts))
-        stages = self._inference.took
-        left = 1e3 * (time.perf_counter() - start) - sum(stages.values())
+        whole = {'classify': 1e3 * (time.perf_counter() - start)}
+        stages = self._inference.took or whole
         return [
             self._answer(
                 each,
                 list(islice(found, len(each.items))),
-                {'prepare': each.milliseconds, **stages, 'classify': left},
+                {'prepare': each.milliseconds, **stages},
             )
             for each in batch
         ]
@@ -320,18 +327,20 @@ class Classifier:
     def _judge(self, items: Sequence[Item], trusts: Sequence[Trusted]) -> list[Verdict | None]:
         return self._inference.judge(items, trusts)  # by whatever infers at the moment
 
-    def _choose(self) -> Engine:
-        """Build the engine that is the fastest where the backbones are."""
+    def _choose(self) -> tuple[Engine, Judge]:
+        """Build the engine that is the fastest where the backbones are, and what judges with it."""
         size = self.pipeline.settings.preprocessing.size
         images = self.bundle.frames() or made_pictures(self.modalities, size)
         work = Workload(self.pipeline.backbones, images, self.bundle.quantized_networks)
         with computing():
-            return choose(self._engines, work, self.bundle.path, self._said)
+            engine = choose(self._engines, work, self.bundle.path, self._said)
+            return engine, judge_with(engine, self.bundle.head, images, self._said)
 
     def _compute_on_gpu(self, engine: Engine) -> None:
         self.pipeline.engine, settings = engine, self.pipeline.settings
         if isinstance(engine, GraphEngine):
             # Where the networks win as a graph, so does all that is around them.
+            engine.forget()  # what was only to measure it
             head, said = self.bundle.head, self._said
             self._inference = InOnePiece(settings, engine.networks, head, said=said)
 
@@ -339,10 +348,10 @@ class Classifier:
         try:
             if not self._fixed:
                 self.pipeline.to(device)
-            self.bundle.head.to(device)
-            self._inference = InStages(self.pipeline, self.bundle.head)
+                self.bundle.head.to(device)
+            self._inference = self._in_stages
             if device.type == 'cuda' and self._engines != REFERENCE:
-                self._compute_on_gpu(self._choose())
+                self._compute_on_gpu(self._choose()[0])
         except torch.OutOfMemoryError as error:
             self._fall_back(error)
         except RuntimeError as error:
@@ -373,7 +382,7 @@ class Classifier:
             ) from error
         self.pipeline = Pipeline(self.pipeline.settings, self._weights)
         self.bundle, self._wanted = bundle, torch.device('cpu')
-        self._inference = InStages(self.pipeline, bundle.head)
+        self._inference = self._in_stages = InStages(self.pipeline, bundle.head)
         self._lost = f'the GPU is lost ({why}): running on the CPU; check the GPU, restart the node'
         self.fault = self._lost
 

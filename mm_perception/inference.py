@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
-from mm_perception.bundle import Head
+from mm_perception.head import Judge
 from mm_perception.judging import Item, Verdict, joined, verdicts
 from mm_perception.objects.boxes import Box
 from mm_perception.observation import Observation
@@ -19,7 +20,8 @@ class Inference(ABC):
     """Prepares observations, and judges several items at once.
 
     Attributes:
-        took: Milliseconds of the last judging by stage, as far as it has stages.
+        took: Milliseconds of the last judging by stage, as far as it has stages: the features of
+            each modality, and ``classify``.
 
     """
 
@@ -51,9 +53,9 @@ class Inference(ABC):
 class InStages(Inference):
     """Pictures on the processor, then features by an engine, then the model."""
 
-    def __init__(self, pipeline: Pipeline, head: Head) -> None:
+    def __init__(self, pipeline: Pipeline, judge: Judge) -> None:
         """Take all where it is to compute."""
-        self._pipeline, self._head = pipeline, head
+        self._pipeline, self._judge = pipeline, judge
 
     def prepare(self, observation: Observation, box: Box | None = None) -> Item:
         """Make the pictures; see `Inference`."""
@@ -65,6 +67,9 @@ class InStages(Inference):
         pairs = [*zip(items, trusts, strict=True)]
         whose = {m: dict.fromkeys(t for item, t in pairs if m in item) for m in batch}
         features = self._pipeline.features(batch, lambda m: any(t(m) for t in whose[m]))
-        self.took = {str(modality): ms for modality, ms in self._pipeline.engine.took.items()}
+        start = time.perf_counter()
         usable = {t: [m for m in features if t(m)] for t in {*trusts}}
-        return verdicts(self._head, items, features, [usable[t] for t in trusts])
+        found = verdicts(self._judge, items, features, [usable[t] for t in trusts])
+        by_modality = {str(modality): ms for modality, ms in self._pipeline.engine.took.items()}
+        self.took = {**by_modality, 'classify': 1e3 * (time.perf_counter() - start)}
+        return found

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mm_perception.bundle import Head
+from mm_perception.head import Judge
 from mm_perception.observation import Modality, mode_of
 from mm_perception.pipeline import Image
 
@@ -60,7 +60,7 @@ def joined(items: Sequence[Item], modalities: Sequence[Modality]) -> dict[Modali
 
 
 def verdicts(
-    head: Head,
+    judge: Judge,
     items: Sequence[Item],
     features: Mapping[Modality, Tensor],
     usable: Sequence[Collection[Modality]],
@@ -68,7 +68,7 @@ def verdicts(
     """Judge items.
 
     Args:
-        head: The model.
+        judge: The model.
         items: As they were joined.
         features: Of what was joined; a modality may be missing by now.
         usable: The modalities that each item may be judged by.
@@ -89,7 +89,7 @@ def verdicts(
         if not modalities:
             continue
         named = {str(m): _rows(features[m], [at[m] for _, at in members]) for m in modalities}
-        for (number, _), verdict in zip(members, _judged(head, modalities, named), strict=True):
+        for (number, _), verdict in zip(members, _judged(judge, modalities, named), strict=True):
             found[number] = verdict
     return found
 
@@ -100,10 +100,10 @@ def _rows(features: Tensor, rows: list[int]) -> Tensor:
 
 
 def _judged(
-    head: Head, modalities: Sequence[Modality], features: Mapping[str, Tensor]
+    judge: Judge, modalities: Sequence[Modality], features: Mapping[str, Tensor]
 ) -> list[Verdict]:
     with torch.inference_mode():
-        judgement = head(features)
+        judgement = judge(features)
     nothing = [None] * len(judgement.probabilities)
     novelty = nothing if judgement.novelty is None else judgement.novelty.tolist()
     apart = nothing if judgement.contradiction is None else judgement.contradiction.tolist()

@@ -25,11 +25,11 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> InStages:
     return InStages(classifier.pipeline, classifier.bundle.head)
 
 
-def test_each_modality_is_timed(stages: InStages) -> None:
+def test_each_stage_is_timed(stages: InStages) -> None:
     (verdict,) = stages.judge([stages.prepare(SEEN)], [lambda _: True])
     assert verdict is not None
     assert verdict.mode == 'rgbd'
-    assert [*stages.took] == ['rgb', 'depth']
+    assert [*stages.took] == ['rgb', 'depth', 'classify']
     assert min(stages.took.values()) > 0
 
 

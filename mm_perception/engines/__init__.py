@@ -16,7 +16,13 @@ from mm_perception.engines.candidates import (
     made_pictures,
     processors,
 )
-from mm_perception.engines.choosing import choose, measure, one_by_one, relative_error
+from mm_perception.engines.choosing import (
+    choose,
+    judge_with,
+    measure,
+    one_by_one,
+    relative_error,
+)
 from mm_perception.engines.engine import Engine, Images, Precision, Wanted
 from mm_perception.engines.graph_engine import GraphEngine
 from mm_perception.engines.record import Trial
@@ -37,6 +43,7 @@ __all__ = [
     'build',
     'candidates',
     'choose',
+    'judge_with',
     'made_pictures',
     'measure',
     'one_by_one',

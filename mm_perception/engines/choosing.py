@@ -17,10 +17,14 @@ from mm_perception.engines.engine import Engine, Images, Precision
 from mm_perception.engines.record import Machine, Record, Trial, fastest
 from mm_perception.engines.torch_engine import TorchEngine
 from mm_perception.errors import BundleError, SettingsError
+from mm_perception.head import Head, Judge, Judgement
 from mm_perception.observation import Modality
+from mm_perception.trust import modes_of
 
 _ALLOWED: Mapping[Precision, float] = {'float32': 1e-3, 'bfloat16': 0.03, 'int8': 0.3}
 """Relative errors that show an engine to be broken; what int8 costs was measured in training."""
+_ALLOWED_OF_JUDGEMENT = 0.05
+"""Difference of a probability, and relative one of what trust measures, that shows the same."""
 _WARM_UP, _ROUNDS = 2, 9
 _HOPELESS = 3.0  # times as long as the best: not worth more rounds
 
@@ -57,6 +61,47 @@ def choose(
             raise SettingsError('engine: none of those allowed works here; the log says why')
         record.keep(trials)
     return _checked(Candidate(best.engine, best.precision), work)
+
+
+def judge_with(
+    engine: Engine, head: Head, images: Images, said: Callable[[str], None] = lambda _: None
+) -> Judge:
+    """Have an engine judge its features as well, where it judges as the head does.
+
+    Args:
+        engine: Which one.
+        head: What is learned, on the CPU.
+        images: Some of each modality, to check with.
+        said: Told why the head itself has to do it.
+
+    """
+    try:
+        judge = engine.judge(head)
+        if judge is head:
+            return head
+        features = {str(modality): values for modality, values in engine(images).items()}
+        for rows in (slice(0, 1), slice(None)):
+            for names in modes_of(features).values():
+                given = {name: features[name][rows] for name in names}
+                with torch.inference_mode():
+                    difference = _difference(judge(given), head(given))
+                if not difference <= _ALLOWED_OF_JUDGEMENT:
+                    said(f'{engine.name}: judges otherwise than torch, which therefore does it')
+                    return head
+    except Exception as error:  # noqa: BLE001 - whatever OpenVINO cannot do: torch can
+        said(f'{engine.name}: cannot judge, torch does: {" ".join(str(error).split())}')
+        return head
+    return judge
+
+
+def _difference(one: Judgement, of: Judgement) -> float:
+    """Give the greatest difference; infinite where there is more or less, or no number."""
+    found, expected = one.stacked(), of.stacked()
+    if found.shape != expected.shape or not torch.equal(found.isnan(), expected.isnan()):
+        return float('inf')
+    apart = (found - expected).abs()
+    apart[:, -2:] /= expected[:, -2:].abs().clamp(min=torch.finfo(torch.float32).tiny)
+    return float(apart.nan_to_num(0.0, posinf=float('inf')).max())
 
 
 def measure(

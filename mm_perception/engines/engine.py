@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mm_perception.head import Head, Judge
 from mm_perception.observation import Modality
 
 Precision = Literal['float32', 'bfloat16', 'int8']
@@ -21,23 +22,25 @@ Images = Mapping[Modality, NDArray[np.uint8]]
 Wanted = Callable[[Modality], bool]
 
 
-def _always(_: Modality) -> bool:
+def always(_: Modality) -> bool:
+    """Want every modality to the end."""
     return True
 
 
 class Engine(ABC):
-    """Computes the features of a batch, one modality after the other.
+    """Computes the features of a batch, one modality after the other or all at once.
 
     Attributes:
         name: What computes and in how many bits, ``openvino int8``.
         took: Milliseconds of the last call, by modality; on a GPU until the work is handed over.
+            Networks that run at once have the same milliseconds.
 
     """
 
     name: str
     took: Mapping[Modality, float] = {}
 
-    def __call__(self, images: Images, wanted: Wanted = _always) -> dict[Modality, Tensor]:
+    def __call__(self, images: Images, wanted: Wanted = always) -> dict[Modality, Tensor]:
         """Compute features.
 
         Args:
@@ -65,3 +68,7 @@ class Engine(ABC):
         self, modality: Modality, batch: NDArray[np.uint8], wanted: Callable[[], bool]
     ) -> Tensor | None:
         """Run a modality's network; None once nothing of it is wanted any more."""
+
+    def judge(self, head: Head) -> Judge:
+        """Give what judges the features: the head itself, or what computes the same faster."""
+        return head

@@ -33,7 +33,8 @@ def zero_fill(model: SemiSupervised, inputs: Mapping[str, Tensor]) -> dict[str, 
     """
     model.check(inputs)
     some = next(iter(inputs.values()))
-    zeros = {m: some.new_zeros(len(some), d) for m, d in model.modalities.items()}
+    rows = some.shape[0]  # unlike len, no constant where a model is traced
+    zeros = {m: some.new_zeros(rows, d) for m, d in model.modalities.items()}
     return zeros | dict(inputs)
 
 

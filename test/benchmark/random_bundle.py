@@ -12,17 +12,25 @@ import torch
 from safetensors.torch import save_file
 from steady_camera import pictures
 
-from mm_perception.bundle import Head, save_bundle
+from mm_perception.bundle import save_bundle
 from mm_perception.features import BackboneSettings
+from mm_perception.head import Head
 from mm_perception.images import frame_from_message
 from mm_perception.manifest import FRAMES
 from mm_perception.models import ModelSettings
 from mm_perception.observation import Modality, Observation
 from mm_perception.pipeline import Pipeline, PipelineSettings
+from mm_perception.trust import TrustSettings
 from training.engines.quantization import quantize
 
 RGB, DEPTH = Modality.RGB, Modality.DEPTH
 CLASSES = tuple(f'class {i}' for i in range(12))
+TRUST = TrustSettings(  # as of any bundle that was trained, but that nothing is unknown
+    false_rejection=0.01,
+    novelty=dict.fromkeys(('rgbd', 'rgb', 'depth'), 1e9),
+    false_alarm=0.01,
+    contradiction=1e9,
+)
 
 
 def make_random_bundle(path: Path, backbone: str) -> Path:
@@ -58,8 +66,9 @@ def make_random_bundle(path: Path, backbone: str) -> Path:
             'classes': CLASSES,
             'pipeline': pipeline.pinned,
             'model': model,
+            'trust': TRUST,
             'quantized': quantized,
         }
         files = [f for each in networks.values() for f in (each, each.with_suffix('.bin'))]
-        save_bundle(path, Head(model), manifest, {}, [*files, frames])
+        save_bundle(path, Head(model, trust=True), manifest, {}, [*files, frames])
     return path

@@ -87,7 +87,7 @@ class UsualNode(Node):  # type: ignore[misc] # rclpy is not typed
                 if values.ndim > 2:
                     values = torch.nn.functional.adaptive_avg_pool2d(values, 1)
                 features[str(modality)] = values.flatten(1)
-            scores = self.head(features).probabilities[0]
+            scores = self.head.model.probabilities(self.head.scaling(features))[0]
         label = self.classes[int(scores.argmax())]
         self.label.publish(String(data=label))
         values = [KeyValue(key='rgb_stamp', value=str(stamp_of(rgb)))]

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,9 +16,13 @@ from torch import Tensor
 
 from mm_perception.bundle import Bundle, save_bundle
 from mm_perception.classifier import Classifier
-from mm_perception.engines import EngineSettings, openvino_engine
+from mm_perception.engines import EngineSettings, judge_with, made_pictures, openvino_engine
+from mm_perception.engines.openvino_engine import OpenVinoEngine
 from mm_perception.errors import BundleError
+from mm_perception.features import BackboneSettings, load_backbone
+from mm_perception.head import Head, Judge, Judgement
 from mm_perception.manifest import FRAMES
+from mm_perception.models import ModelSettings, Widths
 from mm_perception.observation import Modality
 
 INT8 = EngineSettings('openvino', 'int8')
@@ -81,3 +87,71 @@ def test_bundle_whose_network_is_bad_labels_with_another_engine(tmp_path: Path) 
     classifier.warm_up()
     assert 'int8' not in classifier.engine
     assert any(line.startswith('openvino int8: not to be had: ') for line in told)
+
+
+def untrained(name: str, modalities: tuple[str, ...], *, trust: bool = False) -> Head:
+    settings = ModelSettings(
+        name=name,
+        modalities=dict.fromkeys(modalities, 512),
+        classes=3,
+        widths=Widths(hidden=8, a=4, z=4),
+    )
+    return Head(settings, trust=trust).eval().requires_grad_(False)
+
+
+def judged(head: Head) -> tuple[Judge, list[str]]:
+    """Have OpenVINO judge in float32, and give what was told of it."""
+    names = [Modality(name) for name in head.model.modalities]
+    backbone = load_backbone(BackboneSettings(name='squeezenet1_0', weights='random'))
+    engine = OpenVinoEngine(dict.fromkeys(names, backbone), 'float32', size=64, threads=2)
+    told: list[str] = []
+    return judge_with(engine, head, made_pictures(names, 64), told.append), told
+
+
+@pytest.mark.skipif(not openvino_engine.is_installed(), reason='OpenVINO is not installed')
+@pytest.mark.parametrize('trust', [False, True])
+@pytest.mark.parametrize('name', ['ss_mvae', 'ss_hmvae', 'ss_hmvae_kl'])
+def test_head_judges_by_openvino_as_by_torch_in_every_mode_and_of_any_number(
+    name: str, trust: bool
+) -> None:
+    head = untrained(name, ('rgb', 'depth'), trust=trust)
+    judge, told = judged(head)
+    assert (told, judge is head) == ([], False)
+    for count in (1, 3, 2):
+        features = {m: 4 * torch.rand(count, 512) for m in ('rgb', 'depth')}
+        for mode in ({'rgb', 'depth'}, {'rgb'}, {'depth'}):
+            given = {m: values for m, values in features.items() if m in mode}
+            with torch.inference_mode():
+                expected, found = head(given), judge(given)
+            torch.testing.assert_close(found.stacked(), expected.stacked(), equal_nan=True)
+            assert (found.novelty is None) == (expected.novelty is None)
+            assert (found.contradiction is None) == (expected.contradiction is None)
+
+
+@pytest.mark.skipif(not openvino_engine.is_installed(), reason='OpenVINO is not installed')
+@pytest.mark.parametrize('name', ['m2', 'sdgm'])
+def test_head_that_openvino_cannot_have_or_judge_by_is_torchs(name: str) -> None:
+    head = untrained(name, ('rgb',))
+    judge, told = judged(head)
+    assert (judge is head) == bool(told)
+    features = {'rgb': 4 * torch.rand(3, 512)}
+    with torch.inference_mode():
+        torch.testing.assert_close(judge(features).probabilities, head(features).probabilities)
+
+
+@pytest.mark.skipif(not openvino_engine.is_installed(), reason='OpenVINO is not installed')
+@pytest.mark.parametrize('wrong', [0.2, float('nan')])
+def test_head_that_judges_otherwise_by_openvino_is_left_to_torch(
+    monkeypatch: pytest.MonkeyPatch, wrong: float
+) -> None:
+    right = openvino_engine.OpenVinoHead.__call__
+
+    def otherwise(self: Any, features: Mapping[str, Tensor]) -> Judgement:
+        found = right(self, features)
+        return Judgement(found.probabilities + wrong, found.novelty, found.contradiction)
+
+    monkeypatch.setattr(openvino_engine.OpenVinoHead, '__call__', otherwise)
+    head = untrained('ss_hmvae_kl', ('rgb', 'depth'), trust=True)
+    judge, told = judged(head)
+    assert judge is head
+    assert told == ['openvino float32: judges otherwise than torch, which therefore does it']

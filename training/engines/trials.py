@@ -25,16 +25,18 @@ from mm_perception.engines import (
     Workload,
     build,
     candidates,
+    judge_with,
     measure,
     one_by_one,
     processors,
 )
 from mm_perception.errors import ImageError, TrainingError
+from mm_perception.head import Judge
 from mm_perception.manifest import FRAMES
 from mm_perception.objects.finding import finder_for
 from mm_perception.observation import Modality
 from mm_perception.pipeline import Pipeline
-from mm_perception.trust import modes_of
+from mm_perception.trust import TrustSettings, modes_of
 from training.engines.quantization import quantize
 from training.material import Material
 from training.progress import progress_bars
@@ -216,7 +218,8 @@ def _scores(bundle: Bundle, work: Workload, held_out: Labelled) -> Iterator[Engi
     allowed = candidates(EngineSettings(), quantized=True)
     for trial in measure(allowed, work):
         engine = build(Candidate(trial.engine, trial.precision), work)
-        found = _labels(bundle, one_by_one(engine, held_out.images))
+        judge = judge_with(engine, bundle.head, work.images)
+        found = _labels(judge, bundle.manifest.trust, one_by_one(engine, held_out.images))
         reference = reference or found
         known = held_out.truth >= 0
         yield EngineScores(
@@ -226,12 +229,14 @@ def _scores(bundle: Bundle, work: Workload, held_out: Labelled) -> Iterator[Engi
         )
 
 
-def _labels(bundle: Bundle, features: dict[Modality, Tensor]) -> dict[str, NDArray[np.int64]]:
+def _labels(
+    judge: Judge, usual: TrustSettings | None, features: dict[Modality, Tensor]
+) -> dict[str, NDArray[np.int64]]:
     """Give the label of each frame by mode, as it would be published: −1 is ``unknown``."""
-    usual, labels = bundle.manifest.trust, {}
+    labels = {}
     for mode, names in modes_of(map(str, features)).items():
         with torch.inference_mode():
-            judged = bundle.head({name: features[Modality(name)] for name in names})
+            judged = judge({name: features[Modality(name)] for name in names})
         labels[mode] = judged.probabilities.argmax(1).numpy()
         if usual is not None and judged.novelty is not None:
             strange = judged.novelty.numpy() > usual.novelty[mode]
