@@ -238,11 +238,12 @@ class SensorHealth:
         sample = _sample(frame.image)
         if frame.modality is Modality.DEPTH:
             return self._blank_depth(sample)
-        if (sample.max(axis=-1) < _BLACK).mean() > _BLANK_SHARE:
+        channels = np.ascontiguousarray(np.moveaxis(sample, -1, 0))  # many times faster
+        if (channels.max(axis=0) < _BLACK).mean() > _BLANK_SHARE:
             return 'the picture is black: is the lens covered?'
-        if (sample.min(axis=-1) > _WHITE).mean() > _BLANK_SHARE:
+        if (channels.min(axis=0) > _WHITE).mean() > _BLANK_SHARE:
             return 'the picture is white: is it overexposed?'
-        if sample.std(axis=(0, 1)).max() < self.settings.min_spread:
+        if channels.std(axis=(1, 2)).max() < self.settings.min_spread:
             return 'the picture is of one colour: is the lens covered?'
         return None
 

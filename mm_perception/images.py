@@ -12,7 +12,7 @@ import re
 import struct
 import sys
 from array import array
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -53,7 +53,9 @@ _CHANNELS = {
     'rgba8': slice(3),
     'bgra8': slice(2, None, -1),
 }
-_MILLIMETRES = np.float32(1000)
+_METRES = np.arange(1 << 16, dtype=np.float32) / np.float32(1000)
+"""Of every number of millimetres: to look them up takes a third of the time of dividing."""
+_METRES[0] = np.nan
 
 
 def stamp_of(msg: Any) -> int:
@@ -232,9 +234,7 @@ def _compressed_depth(msg: Any) -> NDArray[np.float32]:
 
 
 def _metres_from_millimetres(depth: NDArray[np.uint16]) -> NDArray[np.float32]:
-    metres: NDArray[np.float32] = np.divide(depth, _MILLIMETRES, dtype=np.float32)
-    metres[depth == 0] = np.nan
-    return metres
+    return cast('NDArray[np.float32]', np.take(_METRES, depth))
 
 
 def _metres_from_inverse(stored: NDArray[np.uint16], a: float, b: float) -> NDArray[np.float32]:
