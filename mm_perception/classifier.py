@@ -23,6 +23,7 @@ from mm_perception.engines import (
     EngineSettings,
     GraphEngine,
     Workload,
+    always,
     candidates,
     choose,
     judge_with,
@@ -36,6 +37,7 @@ from mm_perception.judging import Item, Verdict
 from mm_perception.objects.boxes import Box
 from mm_perception.observation import UNKNOWN, Frame, Modality, Observation, Prediction, mode_of
 from mm_perception.pipeline import Pipeline
+from mm_perception.serving.memory import give_back_memory
 from mm_perception.serving.request import Answer, ClassifierSettings, Request, Trusted
 from mm_perception.tracing import computing
 
@@ -47,10 +49,6 @@ _WALL = (
     Frame(Modality.RGB, 0, '', np.zeros((480, 640, 3), np.uint8)),
     Frame(Modality.DEPTH, 0, '', np.ones((480, 640), np.float32)),
 )
-
-
-def _always(_: Modality) -> bool:
-    return True
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,10 @@ class Classifier:
         self._engines, self._said = engines, said
         judge: Judge = self.bundle.head
         if self._fixed:
-            engine, judge = self._choose()
+            work = self._work()
+            engine = self._choose(work)
+            with computing():
+                judge = judge_with(engine, self.bundle.head, work.images, said)
             self.pipeline.compute_with(engine)
             if judge is not self.bundle.head:
                 self.bundle.head.to('meta')  # shapes without memory: nothing computes with it
@@ -157,9 +158,9 @@ class Classifier:
         """
         self.fault = self._lost
         self._move(self._wanted)
-        for each in self.modalities:
-            self._try([each], 1)
         for count in range(1, at_once + 1):
+            for each in self.modalities:
+                self._try([each], count)
             self._try(self.modalities, count)
 
     def close(self) -> None:
@@ -167,12 +168,13 @@ class Classifier:
         with suppress(BundleError):  # which warm_up tells of
             self._move(torch.device('cpu'))
         if self._wanted.type == 'cuda':
+            give_back_memory()  # networks are full of cycles, which the collector was told to keep
             torch.cuda.empty_cache()
 
     def classify(
         self,
         observation: Observation,
-        trusted: Trusted = _always,
+        trusted: Trusted = always,
         settings: ClassifierSettings = _USUAL,
     ) -> Prediction:
         """Label an observation.
@@ -196,7 +198,7 @@ class Classifier:
         return prediction
 
     def classify_each(
-        self, observation: Observation, boxes: Sequence[Box], trusted: Trusted = _always
+        self, observation: Observation, boxes: Sequence[Box], trusted: Trusted = always
     ) -> Answer:
         """Label several objects of one observation, at once.
 
@@ -320,21 +322,22 @@ class Classifier:
 
         def run() -> None:
             item = self._inference.prepare(wall, Box(0, 0, 1, 1) if table else None)
-            self._judge([item] * count, [_always] * count)
+            self._judge([item] * count, [always] * count)
 
         self._or_on_cpu(run)
 
     def _judge(self, items: Sequence[Item], trusts: Sequence[Trusted]) -> list[Verdict | None]:
         return self._inference.judge(items, trusts)  # by whatever infers at the moment
 
-    def _choose(self) -> tuple[Engine, Judge]:
-        """Build the engine that is the fastest where the backbones are, and what judges with it."""
+    def _work(self) -> Workload:
         size = self.pipeline.settings.preprocessing.size
         images = self.bundle.frames() or made_pictures(self.modalities, size)
-        work = Workload(self.pipeline.backbones, images, self.bundle.quantized_networks)
+        return Workload(self.pipeline.backbones, images, self.bundle.quantized_networks)
+
+    def _choose(self, work: Workload) -> Engine:
+        """Build the engine that is the fastest where the backbones are."""
         with computing():
-            engine = choose(self._engines, work, self.bundle.path, self._said)
-            return engine, judge_with(engine, self.bundle.head, images, self._said)
+            return choose(self._engines, work, self.bundle.path, self._said)
 
     def _compute_on_gpu(self, engine: Engine) -> None:
         self.pipeline.engine, settings = engine, self.pipeline.settings
@@ -351,7 +354,7 @@ class Classifier:
                 self.bundle.head.to(device)
             self._inference = self._in_stages
             if device.type == 'cuda' and self._engines != REFERENCE:
-                self._compute_on_gpu(self._choose()[0])
+                self._compute_on_gpu(self._choose(self._work()))
         except torch.OutOfMemoryError as error:
             self._fall_back(error)
         except RuntimeError as error:

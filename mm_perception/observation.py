@@ -99,9 +99,10 @@ class Prediction:
         novelty: How unlike anything learned the object is, in multiples of the bundle's threshold:
             over 1 is unknown. None where the bundle has none.
         contradiction: How far the two eyes disagree, likewise: over 1 they do. None from one eye.
-        took: Milliseconds by stage, in their order: ``prepare``, the features of each modality, and
-            ``classify``, which on a GPU waits for the features, too. Where all of it is one piece
-            of a GPU's work, ``classify`` is that.
+        took: Milliseconds by stage, in their order: ``prepare``, the features of each modality
+            (which overlap where an engine computes them at once), and ``classify``, which on a GPU
+            waits for the features, too. Where all of it is one piece of a GPU's work, ``classify``
+            is that.
 
     """
 

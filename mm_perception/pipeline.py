@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
-from mm_perception.engines import Engine, TorchEngine, Wanted
+from mm_perception.engines import Engine, TorchEngine, Wanted, always
 from mm_perception.errors import ImageError
 from mm_perception.features import Backbone, BackboneSettings, dimension, load_backbone
 from mm_perception.objects.boxes import Box
@@ -148,7 +148,7 @@ class Pipeline:
         return prepare(observation, self.settings, box)
 
     def features(
-        self, images: Mapping[Modality, Image], wanted: Wanted = lambda _: True
+        self, images: Mapping[Modality, Image], wanted: Wanted = always
     ) -> dict[Modality, Tensor]:
         """Compute features of a batch.
 

@@ -3,7 +3,8 @@
 """Ways to compute the same features, of which the fastest on this machine is taken.
 
 The reference is torch in float32, with which every bundle was trained. The others compute in fewer
-bits or through OpenVINO, and are taken only where their features are near enough to its own.
+bits or through OpenVINO, and are taken only where their features are near enough to its own. What
+is made of the features, the head, an engine may compute as well.
 """
 
 from mm_perception.engines.candidates import (
@@ -23,7 +24,7 @@ from mm_perception.engines.choosing import (
     one_by_one,
     relative_error,
 )
-from mm_perception.engines.engine import Engine, Images, Precision, Wanted
+from mm_perception.engines.engine import Engine, Images, Precision, Wanted, always
 from mm_perception.engines.graph_engine import GraphEngine
 from mm_perception.engines.record import Trial
 from mm_perception.engines.torch_engine import TorchEngine
@@ -40,6 +41,7 @@ __all__ = [
     'Trial',
     'Wanted',
     'Workload',
+    'always',
     'build',
     'candidates',
     'choose',

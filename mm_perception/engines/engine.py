@@ -32,12 +32,14 @@ class Engine(ABC):
 
     Attributes:
         name: What computes and in how many bits, ``openvino int8``.
+        precision: In how many bits.
         took: Milliseconds of the last call, by modality; on a GPU until the work is handed over.
-            Networks that run at once have the same milliseconds.
+            Those of networks that run at once overlap.
 
     """
 
     name: str
+    precision: Precision
     took: Mapping[Modality, float] = {}
 
     def __call__(self, images: Images, wanted: Wanted = always) -> dict[Modality, Tensor]:

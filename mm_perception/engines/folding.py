@@ -32,7 +32,9 @@ def folded(backbone: Backbone, size: int) -> Backbone:
         copy = backbone.copy()  # without the weights that it has no use for
     finally:
         pooling.output_size, linear.weight = kept, weight
-    same, smaller = _pooling_and_linear(copy.network) or found
+    found_again = _pooling_and_linear(copy.network)
+    assert found_again is not None  # in a copy  # noqa: S101
+    same, smaller = found_again
     names = {id(module): name for name, module in copy.network.named_modules()}
     copy.network.set_submodule(names[id(same)], nn.Identity())
     by_place = torch.unflatten(weight, 1, (-1, len(matrix)))  # [D, C, places pooled]

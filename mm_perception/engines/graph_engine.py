@@ -7,14 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from mm_perception.engines.engine import Engine, Precision
 from mm_perception.engines.torch_engine import TorchEngine
 from mm_perception.features import Backbone
-from mm_perception.gpu.recording import Arrays, Recorder, Run, Work
+from mm_perception.gpu.recording import Record, Recorder, Run
 from mm_perception.observation import Modality
 
 
@@ -33,7 +32,7 @@ class GraphEngine(Engine):
         self,
         backbones: Mapping[Modality, Backbone],
         precision: Precision,
-        record: Callable[[Work, Arrays, torch.device], Run] | None = None,
+        record: Record | None = None,
     ) -> None:
         """Take the backbones where they are; other precisions have copies of their own.
 
@@ -43,10 +42,11 @@ class GraphEngine(Engine):
             record: Makes of work what does it again and again; by default a `Recorder`.
 
         """
-        self.name = f'cudagraph {precision}'
+        self.name, self.precision = f'cudagraph {precision}', precision
         self._plain = TorchEngine(backbones, precision)
         self.networks = self._plain.networks
-        self._record = record or Recorder()
+        self._recorder = Recorder()
+        self._record = record or self._recorder
         self._recorded: dict[Modality, Run] = {}
 
     def compute(
@@ -65,8 +65,9 @@ class GraphEngine(Engine):
 
             self._recorded[modality] = self._record(work, arrays, network.device)
         # A copy: the next replay writes into the same memory.
-        return self._recorded[modality](arrays).to(network.device, copy=True)
+        return self._recorded[modality].on_device(arrays).clone()
 
     def forget(self) -> None:
         """Give back what recordings hold of the GPU's memory; they are made anew when needed."""
         self._recorded.clear()
+        self._recorder.forget()

@@ -8,8 +8,9 @@ It is the extra ``openvino``; where it is not installed the robot does without.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +28,7 @@ from mm_perception.head import Head, Judge, Judgement
 from mm_perception.observation import Modality
 from mm_perception.trust import modes_of
 
+_PATIENCE = 3  # ms after which it is asked again whether a network is still wanted
 _BFLOAT16 = 'BF16'  # what OpenVINO calls it among a processor's capabilities
 
 
@@ -44,7 +46,9 @@ class OpenVinoEngine(Engine):
     """Runs the backbones through OpenVINO.
 
     Two networks that run at once, on half of the processors each, are done sooner than one after
-    the other on all: a network is never shared out evenly. One that runs alone has all of them.
+    the other on all: a network is never shared out evenly. One that runs alone has all of them, and
+    so has each where they have unequal numbers of images, or processors cannot be halved. A network
+    that is not wanted any more is cancelled at its next layer.
     """
 
     def __init__(
@@ -69,7 +73,7 @@ class OpenVinoEngine(Engine):
             BundleError: A quantized network cannot be read.
 
         """
-        self.name = f'openvino {precision}'
+        self.name, self.precision = f'openvino {precision}', precision
         core = _core()
         # What int8 leaves over, the layers that were not quantized, is in the fewest bits, too.
         fewer = precision != 'float32' and _has_bfloat16(core)
@@ -81,7 +85,7 @@ class OpenVinoEngine(Engine):
         # Each a part of the processors: pinned to them, both would be given the same ones. With a
         # stream each in place of it OpenVINO 2026.4 computes some int8 networks wrong.
         part = {'INFERENCE_NUM_THREADS': threads // len(backbones), 'ENABLE_CPU_PINNING': False}
-        at_once = 1 < len(backbones) <= threads
+        at_once = len(backbones) > 1 and not threads % len(backbones)  # or some would do nothing
         built: dict[object, tuple[Any, Any]] = {}
         self._alone: dict[Modality, Any] = {}
         self._beside: dict[Modality, Any] = {}
@@ -98,16 +102,13 @@ class OpenVinoEngine(Engine):
     def __call__(self, images: Images, wanted: Wanted = always) -> dict[Modality, Tensor]:
         """Compute features, of several modalities at once; see `Engine`."""
         there = {m: np.ascontiguousarray(each) for m, each in images.items() if wanted(m)}
-        if len(there) < 2 or not self._beside:  # noqa: PLR2004 - one alone
+        alike = len({len(batch) for batch in there.values()}) == 1
+        requests = self._beside if alike and len(there) == len(self._beside) else self._alone
+        if requests is self._alone:
             return super().__call__(there, wanted)
-        start, took = time.perf_counter(), {}
-        for modality, batch in there.items():
-            self._beside[modality].start_async({0: batch}, share_inputs=True)
-        for modality in there:
-            self._beside[modality].wait()
-            took[modality] = 1e3 * (time.perf_counter() - start)
-        self.took = took
-        return {m: _answer(self._beside[m]) for m in there if wanted(m)}
+        found = _infer({m: (requests[m], batch) for m, batch in there.items()}, wanted)
+        self.took = {m: requests[m].latency for m in found}
+        return {m: values for m, values in found.items() if wanted(m)}
 
     def compute(
         self, modality: Modality, batch: NDArray[np.uint8], wanted: Callable[[], bool]
@@ -115,24 +116,32 @@ class OpenVinoEngine(Engine):
         """Infer; see `Engine`."""
         if not wanted():
             return None
-        request = self._alone[modality]
-        request.infer({0: np.ascontiguousarray(batch)}, share_inputs=True)
-        return _answer(request)
+        question = {modality: (self._alone[modality], np.ascontiguousarray(batch))}
+        return _infer(question, lambda _: wanted()).get(modality)
 
     def judge(self, head: Head) -> Judge:
-        """Give the head as networks of OpenVINO; see `Engine`."""
+        """Give the head as networks of OpenVINO, which do without it; see `Engine`."""
         return OpenVinoHead(head, self._hints)
 
 
 class OpenVinoHead:
     """Judges as a head does, by a network of its own for each mode.
 
-    For one object a head takes as long as reading its weights, which here are in as few bits as the
-    engine's, and are read by all processors. The head is not needed any more.
+    For one object a head takes as long as reading its weights, which here are bfloat16 where the
+    engine is not float32, and are read by all processors.
     """
 
     def __init__(self, head: Head, hints: Mapping[str, Any]) -> None:
-        """Build; whatever OpenVINO cannot convert is an error of its own."""
+        """Build.
+
+        Args:
+            head: What is learned, on the CPU.
+            hints: How to compute.
+
+        Raises:
+            Exception: OpenVINO cannot convert it; each of its versions has errors of its own.
+
+        """
         self._tells_trust = head.tells_trust
         self._modes: dict[frozenset[str], tuple[tuple[str, ...], Any]] = {}
         for names in modes_of(head.model.modalities).values():
@@ -190,6 +199,31 @@ def _answer(request: Any) -> Tensor:
     return torch.from_numpy(request.get_output_tensor(0).data.copy())
 
 
+def _infer(
+    questions: Mapping[Modality, tuple[Any, NDArray[np.uint8]]], wanted: Wanted
+) -> dict[Modality, Tensor]:
+    """Have requests infer at once, each its batch; what is not wanted any more is left out."""
+    started: dict[Modality, Any] = {}
+    found: dict[Modality, Tensor] = {}
+    try:
+        for modality, (request, batch) in questions.items():
+            request.start_async({0: batch}, share_inputs=True)
+            started[modality] = request
+        waiting = dict(started)
+        while waiting:
+            for modality in [m for m in waiting if not wanted(m)]:
+                waiting.pop(modality).cancel()
+            for modality, request in [*waiting.items()][:1]:
+                if request.wait_for(_PATIENCE):
+                    found[modality] = _answer(waiting.pop(modality))
+    finally:  # whatever went wrong with one, or it would be busy when it is asked next
+        for request in started.values():
+            with suppress(RuntimeError):  # cancelled, or what is being raised
+                request.wait()
+    return found
+
+
+@cache
 def _core() -> Any:
     return import_openvino().Core()
 

@@ -37,7 +37,7 @@ class TorchEngine(Engine):
             precision: One of ``TORCH_PRECISIONS``.
 
         """
-        self.name = f'torch {precision}'
+        self.name, self.precision = f'torch {precision}', precision
         copies = {id(each): each for each in backbones.values()}
         if precision != 'float32':
             copies = {key: each.converted(_TYPES[precision]) for key, each in copies.items()}

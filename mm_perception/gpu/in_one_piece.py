@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mm_perception.features import Backbone
 from mm_perception.gpu.holes import can_fill
-from mm_perception.gpu.recording import Arrays, Recorder, Run, Unrecorded, Work
+from mm_perception.gpu.recording import Arrays, Record, Recorder, Run, Unrecorded
 from mm_perception.gpu.whole_path import Shapes, WholePath
 from mm_perception.head import Head
 from mm_perception.inference import Inference
@@ -46,7 +46,7 @@ class InOnePiece(Inference):
         settings: PipelineSettings,
         networks: Mapping[Modality, Backbone],
         head: Head,
-        record: Callable[[Work, Arrays, torch.device], Run] | None = None,
+        record: Record | None = None,
         said: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Take networks and head where they are to compute.

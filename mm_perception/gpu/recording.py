@@ -16,7 +16,8 @@ from mm_perception.observation import Modality
 
 Work: TypeAlias = 'Callable[[Mapping[Modality, Tensor]], Tensor]'
 Arrays: TypeAlias = 'Mapping[Modality, NDArray[Any]]'
-Run: TypeAlias = 'Callable[[Arrays], Tensor]'
+Run: TypeAlias = 'Recording | Unrecorded'
+Record: TypeAlias = 'Callable[[Work, Arrays, torch.device], Run]'
 
 _WARM_UP = 3  # cuDNN chooses its algorithms in these
 
@@ -32,6 +33,10 @@ class Recorder:
         recording = Recording(work, arrays, device, self._first)
         self._first = self._first or recording
         return recording
+
+    def forget(self) -> None:
+        """Let go of the memory that is shared, once nothing uses it any more."""
+        self._first = None
 
 
 class Recording:
@@ -72,18 +77,26 @@ class Recording:
             pool = None if beside is None else beside.graph.pool()
             with torch.cuda.graph(self.graph, pool=pool, capture_error_mode='thread_local'):
                 self._found = work(self._images)
+        self._uploaded = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch's own
         self._answer = torch.empty(
             self._found.shape, dtype=self._found.dtype, device='cpu', pin_memory=True
         )
 
-    def __call__(self, arrays: Arrays) -> Tensor:
-        """Compute; what is returned is written over by the next call."""
+    def on_device(self, arrays: Arrays) -> Tensor:
+        """Compute; what is returned, on the GPU, is written over by the next call."""
         with torch.inference_mode():
+            self._uploaded.synchronize()  # the last arrays, which nobody may have waited for
             for modality, each in arrays.items():
                 np.copyto(self._given[modality].numpy(), each)
                 self._images[modality].copy_(self._given[modality], non_blocking=True)
+            self._uploaded.record()  # type: ignore[no-untyped-call]  # torch's own
             self.graph.replay()
-            self._answer.copy_(self._found, non_blocking=True)
+        return self._found
+
+    def __call__(self, arrays: Arrays) -> Tensor:
+        """Compute and wait; what is returned, in memory, is written over by the next call."""
+        with torch.inference_mode():
+            self._answer.copy_(self.on_device(arrays), non_blocking=True)
             torch.cuda.current_stream(self._found.device).synchronize()
         return self._answer
 
@@ -96,11 +109,15 @@ class Unrecorded:
         del arrays
         self._work, self._device = work, device
 
-    def __call__(self, arrays: Arrays) -> Tensor:
-        """Compute."""
+    def on_device(self, arrays: Arrays) -> Tensor:
+        """Compute, and leave it on the device."""
         with torch.inference_mode():
             images = {
                 modality: torch.from_numpy(np.array(each)).to(self._device)
                 for modality, each in arrays.items()
             }
-            return self._work(images).cpu()
+            return self._work(images)
+
+    def __call__(self, arrays: Arrays) -> Tensor:
+        """Compute, and bring it into memory."""
+        return self.on_device(arrays).cpu()

@@ -99,8 +99,8 @@ class SDGM(SemiSupervised):
         x = self.joined(zero_fill(self, inputs))
         q_a = self.q_a_x(x=x)
         a = q_a.sample((samples,)) if samples else q_a.mean[None]
-        q_y = self.q_y_ax(a=a.flatten(0, 1), x=x.repeat(len(a), 1))
-        return q_y.probs.view(len(a), len(x), -1).mean(0)  # type: ignore[no-any-return]  # torch's own
+        q_y = self.q_y_ax(a=a.flatten(0, 1), x=x.repeat(a.shape[0], 1))
+        return q_y.probs.view(*a.shape[:2], -1).mean(0)  # type: ignore[no-any-return]  # torch's own
 
     def reconstruct(
         self, inputs: Mapping[str, Tensor], wanted: Collection[str]

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import weakref
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from mm_perception.engines import (
     relative_error,
 )
 from mm_perception.features import Backbone, BackboneSettings, load_backbone
+from mm_perception.gpu import recording
 from mm_perception.gpu.recording import Unrecorded
 from mm_perception.observation import Modality
 
@@ -140,18 +143,24 @@ def test_backbones_of_their_own_are_not_mixed_up(
     assert relative_error(found, TorchEngine(own)(same)) < 0.02
 
 
-def test_recorded_network_is_computed_anew_each_time_and_forgotten(images: Images) -> None:
+def test_recorded_network_is_computed_anew_each_time_and_forgotten_for_good(
+    images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[weakref.ref[Any]] = []
+
+    class Recorded(Unrecorded):
+        def __init__(self, work: Any, arrays: Any, device: torch.device, _: object) -> None:
+            super().__init__(work, arrays, device)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(recording, 'Recording', Recorded)
     backbone = load_backbone(SQUEEZENET)
-    made: list[int] = []
-
-    def record(*asked: Any) -> Unrecorded:
-        made.append(1)
-        return Unrecorded(*asked)
-
-    engine = GraphEngine({RGB: backbone, DEPTH: backbone}, 'float32', record)
+    engine = GraphEngine({RGB: backbone, DEPTH: backbone}, 'float32')
     assert relative_error(one_by_one(engine, images), TorchEngine(engine.networks)(images)) < 1e-4
     assert len(made) == 2  # one for each modality, whatever the number of images
     engine.forget()
+    gc.collect()
+    assert [each() for each in made] == [None, None]
     one_by_one(engine, images)
     assert len(made) == 4
 

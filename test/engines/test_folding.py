@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from mm_perception.engines.folding import folded
 from mm_perception.features import BackboneSettings, load_backbone
@@ -18,6 +19,8 @@ def test_folded_network_gives_the_same_features_with_fewer_weights(size: int) ->
         smaller = folded(backbone, size)
         torch.testing.assert_close(smaller(images), before, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(backbone(images), before)  # which is left as it was
+    assert not any(isinstance(m, nn.AdaptiveAvgPool2d) for m in smaller.modules())
+    assert any(isinstance(m, nn.AdaptiveAvgPool2d) for m in backbone.modules())
     weights = [sum(p.numel() for p in each.parameters()) for each in (smaller, backbone)]
     assert weights[0] < weights[1] / 2
 

@@ -1,13 +1,13 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a bundle holds for OpenVINO may be anything, behind checksums that fit."""
+"""OpenVINO's networks run at once and can be left; what a bundle holds for it may be anything."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from bundles import make_bundle
@@ -16,15 +16,22 @@ from torch import Tensor
 
 from mm_perception.bundle import Bundle, save_bundle
 from mm_perception.classifier import Classifier
-from mm_perception.engines import EngineSettings, judge_with, made_pictures, openvino_engine
+from mm_perception.engines import EngineSettings, made_pictures, openvino_engine, relative_error
 from mm_perception.engines.openvino_engine import OpenVinoEngine
 from mm_perception.errors import BundleError
 from mm_perception.features import BackboneSettings, load_backbone
-from mm_perception.head import Head, Judge, Judgement
 from mm_perception.manifest import FRAMES
-from mm_perception.models import ModelSettings, Widths
-from mm_perception.observation import Modality
+from mm_perception.observation import Frame, Modality, Observation
+from mm_perception.trust import TrustSettings
 
+openvino = pytest.mark.skipif(
+    not openvino_engine.is_installed(), reason='OpenVINO is not installed'
+)
+NOISE = np.random.default_rng(0)
+SEEN = Observation.of(
+    Frame(Modality.RGB, 1, 'eye', NOISE.integers(0, 256, (60, 80, 3), dtype=np.uint8)),
+    Frame(Modality.DEPTH, 1, 'eye', NOISE.uniform(0.5, 2, (60, 80)).astype(np.float32)),
+)
 INT8 = EngineSettings('openvino', 'int8')
 GOOD, OTHER = (torch.zeros(2, 148, 148, 3, dtype=torch.uint8) for _ in range(2))
 
@@ -66,7 +73,7 @@ def test_frames_that_are_no_frames_are_refused(tmp_path: Path, frames: dict[str,
         Bundle.load(path).frames()
 
 
-@pytest.mark.skipif(not openvino_engine.is_installed(), reason='OpenVINO is not installed')
+@openvino
 @pytest.mark.parametrize(
     'network',
     [b'', b'<net', b'<net name="a" version="11"></net>', b'\0' * 99],
@@ -79,7 +86,7 @@ def test_network_that_is_none_is_refused_in_one_line(tmp_path: Path, network: by
     assert '\n' not in str(refused.value)
 
 
-@pytest.mark.skipif(not openvino_engine.is_installed(), reason='OpenVINO is not installed')
+@openvino
 def test_bundle_whose_network_is_bad_labels_with_another_engine(tmp_path: Path) -> None:
     path = lying(tmp_path, b'<net', {'rgb': GOOD, 'depth': OTHER})
     told: list[str] = []
@@ -89,69 +96,125 @@ def test_bundle_whose_network_is_bad_labels_with_another_engine(tmp_path: Path) 
     assert any(line.startswith('openvino int8: not to be had: ') for line in told)
 
 
-def untrained(name: str, modalities: tuple[str, ...], *, trust: bool = False) -> Head:
-    settings = ModelSettings(
-        name=name,
-        modalities=dict.fromkeys(modalities, 512),
-        classes=3,
-        widths=Widths(hidden=8, a=4, z=4),
-    )
-    return Head(settings, trust=trust).eval().requires_grad_(False)
+@pytest.fixture(scope='module')
+def engine() -> OpenVinoEngine:
+    own = {
+        modality: load_backbone(BackboneSettings(name='alexnet', weights='random', seed=seed))
+        for seed, modality in enumerate(Modality)
+    }
+    return OpenVinoEngine(own, 'float32', size=64, threads=2)
 
 
-def judged(head: Head) -> tuple[Judge, list[str]]:
-    """Have OpenVINO judge in float32, and give what was told of it."""
-    names = [Modality(name) for name in head.model.modalities]
+class Asked:
+    """A request that counts, and can fail where the real one would."""
+
+    def __init__(self, request: Any, *, fails: bool = False) -> None:
+        self.request, self.fails, self.begun, self.cancelled = request, fails, 0, 0
+
+    def start_async(self, *given: Any, **how: Any) -> None:
+        self.begun += 1
+        self.request.start_async(*given, **how)
+
+    def wait_for(self, milliseconds: int) -> bool:
+        if self.fails:
+            raise RuntimeError('out of memory')
+        return bool(self.request.wait_for(milliseconds))
+
+    def cancel(self) -> None:
+        self.cancelled += 1
+        self.request.cancel()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.request, name)
+
+
+def watched(engine: OpenVinoEngine, monkeypatch: pytest.MonkeyPatch, name: str) -> dict[Any, Asked]:
+    asked = {modality: Asked(each) for modality, each in getattr(engine, name).items()}
+    monkeypatch.setattr(engine, name, asked)
+    return asked
+
+
+@openvino
+def test_two_networks_run_at_once_and_one_alone_or_of_other_number_has_all_processors(
+    engine: OpenVinoEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = made_pictures(Modality, 64)
+    beside, alone = watched(engine, monkeypatch, '_beside'), watched(engine, monkeypatch, '_alone')
+
+    def begun() -> list[int]:
+        return [each.begun for each in (*beside.values(), *alone.values())]
+
+    at_once = engine(images)
+    assert begun() == [1, 1, 0, 0]
+    assert set(engine.took) == set(Modality)
+    one_by_one = {m: engine({m: images[m]})[m] for m in Modality}
+    assert begun() == [1, 1, 1, 1]
+    assert relative_error(at_once, one_by_one) < 1e-5
+    engine({Modality.RGB: images[Modality.RGB], Modality.DEPTH: images[Modality.DEPTH][:1]})
+    assert begun() == [1, 1, 2, 2]
+
+
+@openvino
+@pytest.mark.parametrize('modalities', [1, 2])
+def test_three_processors_are_not_halved(modalities: int) -> None:
     backbone = load_backbone(BackboneSettings(name='squeezenet1_0', weights='random'))
-    engine = OpenVinoEngine(dict.fromkeys(names, backbone), 'float32', size=64, threads=2)
+    chosen = [*Modality][:modalities]
+    engine = OpenVinoEngine(dict.fromkeys(chosen, backbone), 'float32', size=64, threads=3)
+    assert not engine._beside
+    assert set(engine(made_pictures(chosen, 64))) == set(chosen)
+
+
+@openvino
+@pytest.mark.parametrize('name', ['_beside', '_alone'])
+def test_network_that_is_not_wanted_any_more_is_cancelled(
+    engine: OpenVinoEngine, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    images = {m: np.repeat(each, 16, axis=0) for m, each in made_pictures(Modality, 64).items()}
+    asked = watched(engine, monkeypatch, name)
+    if name == '_alone':
+        images = {Modality.DEPTH: images[Modality.DEPTH]}
+
+    def wanted(modality: Modality) -> bool:
+        return modality is Modality.RGB or not asked[modality].begun
+
+    assert set(engine(images, wanted)) == {*images} - {Modality.DEPTH}
+    assert [each.cancelled for each in asked.values()] == [m is Modality.DEPTH for m in asked]
+    assert set(engine(images)) == {*images}  # and is free again
+
+
+@openvino
+def test_network_that_fails_leaves_no_other_busy(
+    engine: OpenVinoEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = made_pictures(Modality, 64)
+    expected = engine(images)
+    asked = watched(engine, monkeypatch, '_beside')
+    for each in asked.values():
+        each.fails = True
+        with pytest.raises(RuntimeError, match='out of memory'):
+            engine(images)
+        each.fails = False
+        assert relative_error(engine(images), expected) < 1e-5
+
+
+@openvino
+def test_classifier_that_openvino_judges_for_labels_again_after_it_was_closed(
+    tmp_path: Path,
+) -> None:
+    novelty = dict.fromkeys(('rgbd', 'rgb', 'depth'), 1.0)
+    usual = TrustSettings(false_rejection=0.01, novelty=novelty, false_alarm=0.01, contradiction=1)
+    path = make_bundle(tmp_path / 'bundle', trust=usual)
     told: list[str] = []
-    return judge_with(engine, head, made_pictures(names, 64), told.append), told
-
-
-@pytest.mark.skipif(not openvino_engine.is_installed(), reason='OpenVINO is not installed')
-@pytest.mark.parametrize('trust', [False, True])
-@pytest.mark.parametrize('name', ['ss_mvae', 'ss_hmvae', 'ss_hmvae_kl'])
-def test_head_judges_by_openvino_as_by_torch_in_every_mode_and_of_any_number(
-    name: str, trust: bool
-) -> None:
-    head = untrained(name, ('rgb', 'depth'), trust=trust)
-    judge, told = judged(head)
-    assert (told, judge is head) == ([], False)
-    for count in (1, 3, 2):
-        features = {m: 4 * torch.rand(count, 512) for m in ('rgb', 'depth')}
-        for mode in ({'rgb', 'depth'}, {'rgb'}, {'depth'}):
-            given = {m: values for m, values in features.items() if m in mode}
-            with torch.inference_mode():
-                expected, found = head(given), judge(given)
-            torch.testing.assert_close(found.stacked(), expected.stacked(), equal_nan=True)
-            assert (found.novelty is None) == (expected.novelty is None)
-            assert (found.contradiction is None) == (expected.contradiction is None)
-
-
-@pytest.mark.skipif(not openvino_engine.is_installed(), reason='OpenVINO is not installed')
-@pytest.mark.parametrize('name', ['m2', 'sdgm'])
-def test_head_that_openvino_cannot_have_or_judge_by_is_torchs(name: str) -> None:
-    head = untrained(name, ('rgb',))
-    judge, told = judged(head)
-    assert (judge is head) == bool(told)
-    features = {'rgb': 4 * torch.rand(3, 512)}
-    with torch.inference_mode():
-        torch.testing.assert_close(judge(features).probabilities, head(features).probabilities)
-
-
-@pytest.mark.skipif(not openvino_engine.is_installed(), reason='OpenVINO is not installed')
-@pytest.mark.parametrize('wrong', [0.2, float('nan')])
-def test_head_that_judges_otherwise_by_openvino_is_left_to_torch(
-    monkeypatch: pytest.MonkeyPatch, wrong: float
-) -> None:
-    right = openvino_engine.OpenVinoHead.__call__
-
-    def otherwise(self: Any, features: Mapping[str, Tensor]) -> Judgement:
-        found = right(self, features)
-        return Judgement(found.probabilities + wrong, found.novelty, found.contradiction)
-
-    monkeypatch.setattr(openvino_engine.OpenVinoHead, '__call__', otherwise)
-    head = untrained('ss_hmvae_kl', ('rgb', 'depth'), trust=True)
-    judge, told = judged(head)
-    assert judge is head
-    assert told == ['openvino float32: judges otherwise than torch, which therefore does it']
+    small = Classifier(
+        path, 'cpu', engines=EngineSettings('openvino', 'bfloat16'), said=told.append
+    )
+    plain = Classifier(path, 'cpu')
+    for _ in range(2):
+        for classifier in (small, plain):
+            classifier.warm_up(2)
+        found, expected = (classifier.classify(SEEN) for classifier in (small, plain))
+        assert found.probabilities == pytest.approx(expected.probabilities, abs=0.02)
+        assert found.novelty == pytest.approx(expected.novelty, rel=0.05)
+        small.close()
+    assert not told
+    assert all(each.is_meta for each in small.bundle.head.parameters())
