@@ -21,7 +21,7 @@ _RECIPES = {
     'paper': "Unmarked: the paper's full recipe.",
     'ours': 'Ours: our own, better recipe.',
     'shortened': "Shortened: the paper's recipe with fewer epochs, or another backbone.",
-    'quick': 'Quick: smaller networks, fewer digits and epochs; shows the order, not the level.',
+    'quick': 'Quick: few epochs, mostly of smaller networks; not the level, nor always the order.',
 }
 _OWN = (
     'A line of ours stands beside the best figure that is published in each column; green: at '

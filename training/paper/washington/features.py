@@ -53,7 +53,7 @@ class Setting:
         cache: The folder that keeps fine-tuned weights, features and checkpoints.
         device: Where to compute.
         console: Where progress is shown.
-        quick: Whether this is to show the order only, not the level.
+        quick: Whether the rows are to be marked as a quick look.
 
     """
 
