@@ -93,7 +93,7 @@ def paper(
         typer.Option(help='paper, ours, quick, or a YAML file of that form (not tables 5 and 6).'),
     ] = 'paper',
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="In place of the recipe's: a shortened run.")
+        int | None, typer.Option(min=1, help="In place of the recipe's; the rows say so.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help='How many, counted from --seed.')] = 1,
     seed: Annotated[int, typer.Option(min=0, help='The first one.')] = 0,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from mm_perception.errors import SettingsError
 from training.config import config_folders
 from training.paper.digits.warp import Warp
-from training.paper.results import RecipeName
+from training.paper.results import RecipeName, lasting
 from training.recipe import Optimisation, read_settings, settings_of
 
 
@@ -51,7 +51,8 @@ def read_digits_recipe(name: str, epochs: int | None = None) -> DigitsRecipe:
 
     Args:
         name: ``paper``, ``quick``, ``ours``, or a path.
-        epochs: In place of the recipe's; fewer than the paper's make it ``shortened``.
+        epochs: In place of the recipe's; fewer than the paper's make it ``shortened``, more
+            ``longer``.
 
     Raises:
         SettingsError: No such recipe, or a wrong setting in it.
@@ -63,9 +64,10 @@ def read_digits_recipe(name: str, epochs: int | None = None) -> DigitsRecipe:
         raise SettingsError(f"recipe {path}: name: 'paper' is the shipped one's; call it 'ours'")
     if epochs is None or epochs == recipe.optimisation.epochs:
         return recipe
-    shorter = recipe.optimisation.model_copy(update={'epochs': epochs})
-    called = 'shortened' if recipe.name == 'paper' else recipe.name
-    return recipe.model_copy(update={'optimisation': shorter, 'name': called})
+    changed = recipe.optimisation.model_copy(update={'epochs': epochs})
+    published = recipe.optimisation.epochs
+    called = lasting(epochs, published) if recipe.name == 'paper' else recipe.name
+    return recipe.model_copy(update={'optimisation': changed, 'name': called})
 
 
 def _find(name: str) -> Path:

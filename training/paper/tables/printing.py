@@ -21,6 +21,7 @@ _RECIPES = {
     'paper': "Unmarked: the paper's full recipe.",
     'ours': 'Ours: our own, better recipe.',
     'shortened': "Shortened: the paper's recipe with fewer epochs, or another backbone.",
+    'longer': "Longer: the paper's recipe with more epochs.",
     'quick': 'Quick: few epochs, mostly of smaller networks; not the level, nor always the order.',
 }
 _OWN = (

@@ -25,10 +25,11 @@ def test_the_papers_recipe_is_what_the_paper_says() -> None:
     assert climb.schedule == 'constant'
 
 
-def test_fewer_epochs_make_the_papers_recipe_a_shortened_one() -> None:
+def test_other_epochs_make_the_papers_recipe_a_shortened_or_a_longer_one() -> None:
     shorter = read_digits_recipe('paper', epochs=60)
     assert (shorter.name, shorter.optimisation.epochs) == ('shortened', 60)
     assert read_digits_recipe('paper', epochs=500).name == 'paper'
+    assert read_digits_recipe('paper', epochs=501).name == 'longer'
     assert read_digits_recipe('quick', epochs=1).name == 'quick'
 
 
