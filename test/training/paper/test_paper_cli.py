@@ -16,7 +16,7 @@ from training.paper.results import read
 Paper = Callable[..., int]
 
 TINY = """\
-name: quick
+name: own
 hidden: 16
 unlabelled: 128
 test: 50

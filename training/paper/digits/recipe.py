@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ class DigitsRecipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra='forbid')
 
-    name: RecipeName = Field(description='What the results and the tables call it.')
+    name: RecipeName = Field(
+        description="What the results and the tables call it; a file of one's own: own."
+    )
     model: dict[str, Any] = Field(
         default_factory=dict, description="The model's settings, but for what a row says."
     )
@@ -59,9 +62,7 @@ def read_digits_recipe(name: str, epochs: int | None = None) -> DigitsRecipe:
 
     """
     path = _find(name)
-    recipe = read_settings(DigitsRecipe, settings_of(path), [], f'recipe {path}')
-    if recipe.name == 'paper' and path != _find('paper'):
-        raise SettingsError(f"recipe {path}: name: 'paper' is the shipped one's; call it 'ours'")
+    recipe = _named(_read(path), path)
     if epochs is None or epochs == recipe.optimisation.epochs:
         return recipe
     changed = recipe.optimisation.model_copy(update={'epochs': epochs})
@@ -70,12 +71,38 @@ def read_digits_recipe(name: str, epochs: int | None = None) -> DigitsRecipe:
     return recipe.model_copy(update={'optimisation': changed, 'name': called})
 
 
+def _read(path: Path) -> DigitsRecipe:
+    return read_settings(DigitsRecipe, settings_of(path), [], f'recipe {path}')
+
+
+def _named(recipe: DigitsRecipe, path: Path) -> DigitsRecipe:
+    """Tell one's own recipes apart, and see that no other takes a shipped one's name.
+
+    Results are told apart by the name: those of another recipe would be taken for a shipped one's.
+    """
+    if recipe.name.startswith('own'):
+        settings = recipe.model_dump_json(exclude={'name': True, 'optimisation': {'epochs'}})
+        fingerprint = hashlib.sha256(settings.encode()).hexdigest()[:6]
+        return recipe.model_copy(update={'name': f'own-{fingerprint}'})
+    shipped = _shipped(recipe.name)
+    if shipped is None or _read(shipped) != recipe:
+        raise SettingsError(
+            f"recipe {path}: name: '{recipe.name}' is a shipped one's, which has other settings; "
+            "call it 'own'"
+        )
+    return recipe
+
+
 def _find(name: str) -> Path:
     if Path(name).is_file():
         return Path(name)
-    folders = [folder / 'paper' for folder in config_folders()]
-    for folder in folders:
-        if (path := folder / f'{name}.yaml').is_file():
-            return path
-    known = sorted({file.stem for folder in folders for file in folder.glob('*.yaml')})
+    if path := _shipped(name):
+        return path
+    files = [file for folder in config_folders() for file in (folder / 'paper').glob('*.yaml')]
+    known = sorted({file.stem for file in files})
     raise SettingsError(f'recipe {name}: no such file, nor one of {", ".join(known)}')
+
+
+def _shipped(name: str) -> Path | None:
+    paths = (folder / 'paper' / f'{name}.yaml' for folder in config_folders())
+    return next((path for path in paths if path.is_file()), None)

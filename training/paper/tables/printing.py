@@ -20,6 +20,7 @@ _UNITS = {'accuracy': 'accuracy in %', 'lrap': 'label-ranking average precision 
 _RECIPES = {
     'paper': "Unmarked: the paper's full recipe.",
     'ours': 'Ours: our own, better recipe.',
+    'own': "Own: the file of --recipe, and its settings' fingerprint.",
     'shortened': "Shortened: the paper's recipe with fewer epochs, or another backbone.",
     'longer': "Longer: the paper's recipe with more epochs.",
     'quick': 'Quick: few epochs, mostly of smaller networks; not the level, nor always the order.',
@@ -89,7 +90,7 @@ def _print(console: Console, title: str, lines: Sequence[Line], decimals: int) -
 
 def _legend(unit: str, lines: Sequence[Line], *, compared: bool = True) -> str:
     """Say what the figures are, and what marks a recipe; only of what there is to see."""
-    recipes = {line.variant.recipe for line in lines if line.variant}
+    recipes = {line.variant.kind for line in lines if line.variant}
     beside = 'published | ours, ' if compared else ''
     told = [f'{unit[0].upper()}{unit[1:]}: {beside}mean ±standard deviation (runs).']
     if not recipes:
