@@ -97,7 +97,9 @@ def _legend(unit: str, lines: Sequence[Line], *, compared: bool = True) -> str:
         return f'{told[0]} {_NONE}'
     if compared:
         told.append(f'Green: at least published − {MARGIN:g}; red, ↓: below.')
-    told.append('ECE: our expected calibration error in %.')
+    cells = [cell for line in lines for cell in line.cells.values()]
+    if any(cell.measured and cell.measured.ece is not None for cell in cells):
+        told.append('ECE: our expected calibration error in %.')
     told += [text for name, text in _RECIPES.items() if name in recipes]
     if any(line.margin == 0 for line in lines):
         told.append(_OWN)

@@ -192,6 +192,7 @@ def test_flickr_is_average_precision_in_per_cent() -> None:
     text = printed('flickr', [result(xw=62, x=45.4, labels='all', a=None, beta=None, **run)])
     assert '61.8 | 62.0 (1)' in line(text, 'MVAE')
     assert 'Label-ranking average precision in %' in text
+    assert 'ECE' not in text  # of 38 labels at once there is none
 
 
 def test_a_model_that_the_paper_has_not_on_flickr_is_a_line_of_ours() -> None:
