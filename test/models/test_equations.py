@@ -4,7 +4,8 @@
 
 Nothing of the models is used but their weights and the order in which they draw their noise: the
 networks (with batch normalisation in training), the densities and the sums over y stand here a
-second time, plainly. Where the models take an expectation in closed form, so does this.
+second time, plainly. Where the models take an expectation in closed form, so does this. Gradients
+are compared as well.
 """
 
 from __future__ import annotations
@@ -32,7 +33,11 @@ class Networks:
     """
 
     def __init__(self, weights: dict[str, Tensor]) -> None:
-        self.weights = {n: w.double() for n, w in weights.items() if w.is_floating_point()}
+        self.weights = {
+            n: w.detach().double().requires_grad_()
+            for n, w in weights.items()
+            if w.is_floating_point()
+        }
         self.population: int | None = None
 
     def linear(self, name: str, h: Tensor) -> Tensor:
@@ -219,7 +224,9 @@ def test_objective_is_the_papers_expression(
     loss, terms = it.objective(labelled, y, unlabelled)
     torch.manual_seed(1)
     x = {m: torch.cat([labelled[m], unlabelled[m]]).double() for m in X}
-    expected = again(Networks(it.state_dict()), x, y, way)
+    net = Networks(it.state_dict())
+    weights = dict(net.weights)  # by the model's names
+    expected = again(net, x, y, way)
 
     assert set(terms) == set(expected)
     for name, term in expected.items():
@@ -227,3 +234,17 @@ def test_objective_is_the_papers_expression(
     J = expected['L'] + ALPHA * expected['log_q_y'] + expected['U']
     J = J - BETA * expected.get('J_div', 0.0)
     assert loss.item() == pytest.approx(-J.item(), rel=1e-5)
+    if way != 'local_expectation':  # whose gradient is not that of its value
+        assert_same_gradients(it, loss, weights, -J)
+
+
+def assert_same_gradients(
+    it: nn.Module, loss: Tensor, weights: dict[str, Tensor], again: Tensor
+) -> None:
+    """Compare the gradient of every weight, up to rounding to float32."""
+    names = [name for name, _ in it.named_parameters()]
+    found = torch.autograd.grad(loss, list(it.parameters()))
+    expected = torch.autograd.grad(again, [weights[name] for name in names])
+    for name, gradient, true in zip(names, found, expected, strict=True):
+        error = (gradient.double() - true).norm() / true.norm()
+        assert error < 1e-5, f'{name}: {error:.1e}'

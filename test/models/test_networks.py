@@ -80,6 +80,23 @@ SS_MVAE_RGBD = {
 }
 
 
+# SDGM's are not in the appendix: as SS-MVAE's, all further inputs joined at once.
+SDGM_MNIST = {
+    'q_a_x': {'trunk': [(784, 512), (512, 512)], 'heads': [(512, 128), (512, 128)]},
+    'q_y_ax': {'trunk': [(912, 512), (512, 512)], 'heads': [(512, 10)]},
+    'q_z_axy': {'trunk': [(922, 512), (512, 512)], 'heads': [(512, 64), (512, 64)]},
+    'p_a_zy': {'trunk': [(74, 512), (512, 512)], 'heads': [(512, 128), (512, 128)]},
+    'p_x_azy': {'trunk': [(202, 512), (512, 512)], 'heads': [(512, 784)]},
+}
+SDGM_RGBD = {
+    'q_a_x': {'trunk': [(8192, 1024), (1024, 1024)], 'heads': [(1024, 1024), (1024, 1024)]},
+    'q_y_ax': {'trunk': [(9216, 1024), (1024, 1024)], 'heads': [(1024, 51)]},
+    'q_z_axy': {'trunk': [(9267, 1024), (1024, 1024)], 'heads': [(1024, 1024), (1024, 1024)]},
+    'p_a_zy': {'trunk': [(51, 1024), (1024, 1024)], 'heads': [(2048, 1024), (2048, 1024)]},
+    'p_x_azy': {'trunk': [(2099, 1024), (1024, 1024)], 'heads': [(1024, 8192)]},
+}
+
+
 def paper_model(networks: str, name: str = 'ss_hmvae_kl') -> SemiSupervised:
     modalities = (
         {'left': 392, 'right': 392} if networks == 'mnist' else {'rgb': 4096, 'depth': 4096}
@@ -97,9 +114,11 @@ def paper_model(networks: str, name: str = 'ss_hmvae_kl') -> SemiSupervised:
         ('rgbd', 'ss_hmvae_kl', RGBD),
         ('mnist', 'ss_mvae', SS_MVAE_MNIST),
         ('rgbd', 'ss_mvae', SS_MVAE_RGBD),
+        ('mnist', 'sdgm', SDGM_MNIST),
+        ('rgbd', 'sdgm', SDGM_RGBD),
     ],
 )
-def test_every_layer_is_the_papers(
+def test_every_layer_is_the_tables(
     networks: str, name: str, table: dict[str, dict[str, list[tuple[int, int]]]]
 ) -> None:
     model = paper_model(networks, name)
@@ -146,12 +165,24 @@ def test_there_are_as_many_parameters_as_the_tables_say(networks: str, parameter
     assert sum(p.numel() for p in paper_model(networks).parameters()) == parameters
 
 
-@pytest.mark.parametrize(('networks', 'rate'), [('mnist', []), ('rgbd', [0.5])])
-def test_only_the_rgbd_classifier_drops_out(networks: str, rate: list[float]) -> None:
-    model = paper_model(networks)
+@pytest.mark.parametrize('networks', ['mnist', 'rgbd'])
+@pytest.mark.parametrize(
+    ('name', 'classifier'),
+    [
+        ('m2', 'ss_mvae.q_y_x'),
+        ('sdgm', 'q_y_ax'),
+        ('ss_mvae', 'q_y_x'),
+        ('ss_hmvae', 'q_y_a'),
+        ('ss_hmvae_kl', 'q_y_a'),
+    ],
+)
+def test_only_the_rgbd_classifier_drops_out(name: str, classifier: str, networks: str) -> None:
+    model = paper_model(networks, name)
 
-    assert [m.p for m in model.q_y_a.modules() if isinstance(m, nn.Dropout)] == rate
-    assert [m.p for m in model.modules() if isinstance(m, nn.Dropout)] == rate
+    layers = list(model.get_submodule(f'{classifier}.trunk.joint').children())
+    dropping = [m for m in model.modules() if isinstance(m, nn.Dropout)]
+    assert [m.p for m in dropping] == ([0.5] if networks == 'rgbd' else [])
+    assert dropping == [m for m in layers[-1:] if isinstance(m, nn.Dropout)]  # before its head
 
 
 def test_variance_is_softplus_and_never_under_its_floor() -> None:

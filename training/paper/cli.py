@@ -48,6 +48,29 @@ class Experiment(str, Enum):
     FIGURE6 = 'figure6'
 
 
+_LEARNED = ('quick', 'recipe', 'epochs', 'seed')
+_DIGITS = ('mnist', *_LEARNED, 'seeds', 'only')
+_FIGURE = ('mnist', *_LEARNED, 'only')  # of one seed
+_WASHINGTON = (
+    'washington', *_LEARNED, 'seeds', 'only', 'split', 'backbone', 'backbone_weights'
+)  # fmt: skip
+_OPTIONS = {
+    Experiment.TABLE1: _DIGITS,
+    Experiment.TABLE2: _DIGITS,
+    Experiment.TABLE3: _DIGITS,
+    Experiment.TABLE4: _DIGITS,
+    Experiment.TABLE5: _WASHINGTON,
+    Experiment.TABLE6: _WASHINGTON,
+    Experiment.FEW_LABELS: (*_WASHINGTON, 'changes'),
+    Experiment.DEPTH_ENCODINGS: (*_WASHINGTON, 'changes'),
+    Experiment.FLICKR: ('flickr', *_LEARNED, 'seeds', 'split'),
+    Experiment.FIGURE4: _FIGURE,
+    Experiment.FIGURE5: _FIGURE,
+    Experiment.FIGURE6: (),
+}
+"""What an experiment depends on; it is refused what only others do."""
+
+
 @dataclass(frozen=True)
 class _Request:
     """What was asked for, whatever the experiment."""
@@ -73,6 +96,7 @@ class _Request:
 
 
 def paper(
+    context: typer.Context,
     experiment: Annotated[Experiment, typer.Argument(help="The papers' table or figure.")],
     mnist: Annotated[
         Path | None, typer.Option(help="mnist.npz, or the root of torchvision's datasets.")
@@ -93,7 +117,7 @@ def paper(
         typer.Option(help='paper, ours, quick, or a YAML file of that form (not tables 5 and 6).'),
     ] = 'paper',
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="In place of the recipe's: a shortened run.")
+        int | None, typer.Option(min=1, help="In place of the recipe's; the rows say so.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help='How many, counted from --seed.')] = 1,
     seed: Annotated[int, typer.Option(min=0, help='The first one.')] = 0,
@@ -128,6 +152,7 @@ def paper(
 
     What the results have already is not run again, and a run that was stopped goes on.
     """
+    _refuse_ignored(context, experiment)
     if quick and recipe not in {'paper', 'quick'}:
         raise SettingsError(f'--quick: is a recipe, and so is --recipe {recipe}; give one of them')
     of_washington = 'table5', 'table6', 'few_labels', 'depth_encodings'
@@ -138,11 +163,6 @@ def paper(
             f'--recipe {recipe}: is for digits; {experiment.value} has paper and quick'
         )
     own = {Experiment.FEW_LABELS, Experiment.DEPTH_ENCODINGS}
-    if changes and experiment not in own:
-        raise SettingsError(
-            f'--set: is for few_labels and depth_encodings; {experiment.value} is as the paper '
-            'has it'
-        )
     request = _Request(
         experiment,
         data.get(experiment.value, mnist),
@@ -165,6 +185,31 @@ def paper(
     elif experiment is not Experiment.FIGURE6 and not show:
         _run_digits(request)
     _print(request)
+
+
+def _refuse_ignored(context: typer.Context, experiment: Experiment) -> None:
+    """Refuse an option that the experiment would ignore.
+
+    Raises:
+        SettingsError: There is one.
+
+    """
+    flags = {p.name: p.opts[0] for p in context.command.params if p.name and p.opts}
+    ignored = {name for names in _OPTIONS.values() for name in names} - set(_OPTIONS[experiment])
+    given = ', '.join(f for name, f in flags.items() if name in ignored and _given(context, name))
+    if given and experiment is Experiment.FIGURE6:
+        raise SettingsError(
+            f'{given}: figure6 draws what there is of table5; measure that with `train paper '
+            'table5`'
+        )
+    if given:
+        taken = ', '.join(flags[name] for name in _OPTIONS[experiment])
+        raise SettingsError(f'{given}: not for {experiment.value}, which takes {taken}')
+
+
+def _given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != 'DEFAULT'
 
 
 def _run_digits(request: _Request) -> None:

@@ -16,7 +16,7 @@ from training.paper.results import read
 Paper = Callable[..., int]
 
 TINY = """\
-name: quick
+name: own
 hidden: 16
 unlabelled: 128
 test: 50
@@ -82,7 +82,12 @@ def test_a_row_is_measured_once_and_printed(
         (['few_labels'], 'few_labels: give the data with --washington'),
         (['few_labels', '--washington', 'none'], 'none: there is no such folder'),
         (['depth_encodings'], 'depth_encodings: give the data with --washington'),
-        (['table5', '--set', 'seed=1'], '--set: is for few_labels'),
+        (['table5', '--set', 'seed=1'], '--set: not for table5, which takes --washington, --quick'),
+        (['flickr', '--flickr', 'none', '--only', 'mae'], '--only: not for flickr'),
+        (['table4', '--mnist', 'none.npz', '--split', '1'], '--split: not for table4'),
+        (['figure5', '--mnist', 'none.npz', '--seeds', '3'], '--seeds: not for figure5'),
+        (['figure6', '--quick', '--seeds', '2'], '--quick, --seeds: figure6 draws what there is'),
+        (['figure6', '--washington', 'none'], 'measure that with `train paper table5`'),
         (['flickr'], 'flickr: give the data with --flickr'),
         (['table4', '--mnist', 'none.npz'], 'none.npz: no such file'),
         (['table4', '--mnist', 'none.npz', '--only', 'nothing'], '--only nothing: not in table4'),

@@ -23,7 +23,7 @@ def imagine(model: SSHMVAE, given: Mapping[str, Tensor], wanted: str, missing: M
         given: [B, D_m] of the other modalities.
         wanted: The modality to make.
         missing: How: decoded from the joint encoder's view of zeros, by eq. 11, or from the single
-            modality's own encoder.
+            modality's own encoder. An encoder's a is its mean; only eq. 11 draws.
 
     Returns:
         [B, D] of the wanted one: the mean of its distribution.
@@ -31,7 +31,7 @@ def imagine(model: SSHMVAE, given: Mapping[str, Tensor], wanted: str, missing: M
     """
     if missing == 'iterative':
         return iterative_sampling(model, given)[wanted]
-    if missing == 'zero fill':
-        return model.reconstruct(zero_fill(model, given), [wanted])[wanted]
-    decoded: Tensor = model.p_x_a[wanted](a=model.posterior(given).mean).mean
+    zeros = missing == 'zero fill'
+    q_a = model.q_a(**zero_fill(model, given)) if zeros else model.posterior(given)
+    decoded: Tensor = model.p_x_a[wanted](a=q_a.mean).mean
     return decoded

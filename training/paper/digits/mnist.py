@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.datasets import MNIST
@@ -79,7 +80,10 @@ def read_mnist(path: Path) -> Mnist:
 def _from_npz(path: Path) -> dict[str, NDArray[np.uint8]]:
     names = [f'{kind}_{part}' for part in _COUNTS for kind in 'xy']
     try:
-        with np.load(path, allow_pickle=False) as file:
+        opened = np.load(path, allow_pickle=False)
+        if not isinstance(opened, NpzFile):  # the name tells nothing
+            raise TrainingError(f'{path}: one array (.npy): not an mnist.npz')
+        with opened as file:
             missing = [name for name in names if name not in file]
             if missing:
                 raise TrainingError(f'{path}: no {", ".join(missing)} in it: not an mnist.npz')

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from mm_perception.errors import SettingsError
 from training.config import config_folders
 from training.paper.digits.warp import Warp
-from training.paper.results import RecipeName
+from training.paper.results import RecipeName, lasting
 from training.recipe import Optimisation, read_settings, settings_of
 
 
@@ -21,7 +22,9 @@ class DigitsRecipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra='forbid')
 
-    name: RecipeName = Field(description='What the results and the tables call it.')
+    name: RecipeName = Field(
+        description="What the results and the tables call it; a file of one's own: own."
+    )
     model: dict[str, Any] = Field(
         default_factory=dict, description="The model's settings, but for what a row says."
     )
@@ -51,29 +54,55 @@ def read_digits_recipe(name: str, epochs: int | None = None) -> DigitsRecipe:
 
     Args:
         name: ``paper``, ``quick``, ``ours``, or a path.
-        epochs: In place of the recipe's; fewer than the paper's make it ``shortened``.
+        epochs: In place of the recipe's; fewer than the paper's make it ``shortened``, more
+            ``longer``.
 
     Raises:
         SettingsError: No such recipe, or a wrong setting in it.
 
     """
     path = _find(name)
-    recipe = read_settings(DigitsRecipe, settings_of(path), [], f'recipe {path}')
-    if recipe.name == 'paper' and path != _find('paper'):
-        raise SettingsError(f"recipe {path}: name: 'paper' is the shipped one's; call it 'ours'")
+    recipe = _named(_read(path), path)
     if epochs is None or epochs == recipe.optimisation.epochs:
         return recipe
-    shorter = recipe.optimisation.model_copy(update={'epochs': epochs})
-    called = 'shortened' if recipe.name == 'paper' else recipe.name
-    return recipe.model_copy(update={'optimisation': shorter, 'name': called})
+    changed = recipe.optimisation.model_copy(update={'epochs': epochs})
+    published = recipe.optimisation.epochs
+    called = lasting(epochs, published) if recipe.name == 'paper' else recipe.name
+    return recipe.model_copy(update={'optimisation': changed, 'name': called})
+
+
+def _read(path: Path) -> DigitsRecipe:
+    return read_settings(DigitsRecipe, settings_of(path), [], f'recipe {path}')
+
+
+def _named(recipe: DigitsRecipe, path: Path) -> DigitsRecipe:
+    """Tell one's own recipes apart, and see that no other takes a shipped one's name.
+
+    Results are told apart by the name: those of another recipe would be taken for a shipped one's.
+    """
+    if recipe.name.startswith('own'):
+        settings = recipe.model_dump_json(exclude={'name': True, 'optimisation': {'epochs'}})
+        fingerprint = hashlib.sha256(settings.encode()).hexdigest()[:6]
+        return recipe.model_copy(update={'name': f'own-{fingerprint}'})
+    shipped = _shipped(recipe.name)
+    if shipped is None or _read(shipped) != recipe:
+        raise SettingsError(
+            f"recipe {path}: name: '{recipe.name}' is a shipped one's, which has other settings; "
+            "call it 'own'"
+        )
+    return recipe
 
 
 def _find(name: str) -> Path:
     if Path(name).is_file():
         return Path(name)
-    folders = [folder / 'paper' for folder in config_folders()]
-    for folder in folders:
-        if (path := folder / f'{name}.yaml').is_file():
-            return path
-    known = sorted({file.stem for folder in folders for file in folder.glob('*.yaml')})
+    if path := _shipped(name):
+        return path
+    files = [file for folder in config_folders() for file in (folder / 'paper').glob('*.yaml')]
+    known = sorted({file.stem for file in files})
     raise SettingsError(f'recipe {name}: no such file, nor one of {", ".join(known)}')
+
+
+def _shipped(name: str) -> Path | None:
+    paths = (folder / 'paper' / f'{name}.yaml' for folder in config_folders())
+    return next((path for path in paths if path.is_file()), None)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mm_perception.errors import SettingsError
 from mm_perception.models import AutoencoderSettings
 from training.paper.published import FLICKR
-from training.paper.results import Missing, RecipeName, Result
+from training.paper.results import Missing, RecipeName, Result, lasting
 from training.recipe import Optimisation
 
 Model: TypeAlias = Literal['ae', 'vae', 'mae', 'mvae', 'jmvae_kl']
@@ -50,10 +50,10 @@ class FlickrRecipe(BaseModel):
     sampled: bool = Field(True, description='Draw z, as the paper; else take its mean.')
 
     def lasting(self, epochs: int) -> FlickrRecipe:
-        """Give the recipe with other epochs; the paper's with fewer is ``shortened``."""
-        fewer = epochs < self.optimisation.epochs and self.name == 'paper'
+        """Give the recipe with other epochs; the paper's is then ``shortened`` or ``longer``."""
         optimisation = self.optimisation.model_copy(update={'epochs': epochs})
-        name = 'shortened' if fewer else self.name
+        published = self.optimisation.epochs
+        name = lasting(epochs, published) if self.name == 'paper' else self.name
         return self.model_copy(update={'name': name, 'optimisation': optimisation})
 
 

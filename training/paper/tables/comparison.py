@@ -28,7 +28,7 @@ NAMES = {
 }
 """The models by their settings' names, as the papers write them."""
 
-_BEST_FIRST: tuple[RecipeName, ...] = ('paper', 'ours', 'shortened', 'quick')
+_BEST_FIRST = ('paper', 'ours', 'own', 'longer', 'shortened', 'quick')
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,14 @@ class Variant:
         return '' if self.recipe == 'paper' else f'{self.recipe} ({self.epochs} epochs)'
 
     @property
-    def rank(self) -> tuple[int, int]:
+    def rank(self) -> tuple[int, str, int]:
         """Sorts the full recipe first, then by how near to it."""
-        return _BEST_FIRST.index(self.recipe), -self.epochs
+        return _BEST_FIRST.index(self.kind), self.recipe, -self.epochs
+
+    @property
+    def kind(self) -> str:
+        """The recipe, whichever of a user's own it is."""
+        return self.recipe.partition('-')[0]
 
 
 @dataclass(frozen=True)

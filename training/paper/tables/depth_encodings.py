@@ -17,10 +17,12 @@ from training.paper.tables.comparison import Mode
 from training.paper.tables.spread import (
     NAMES,
     Spread,
+    errors,
     fewest_first,
     plain_table,
     spread,
     value,
+    with_error,
 )
 
 ENCODINGS = ('jet', 'normals', 'hha')
@@ -50,9 +52,16 @@ class Line:
 
     def accuracy(self, cell: Cell, mode: Mode) -> Spread | None:
         """Average over the seeds and splits that every form has that was measured at all."""
+        return spread({key: value(result, mode) for key, result in self._common(cell).items()})
+
+    def error(self, cell: Cell, mode: Mode) -> Spread | None:
+        """Average the expected calibration error over the same."""
+        return errors(self._common(cell), mode)
+
+    def _common(self, cell: Cell) -> dict[tuple[int, int], Result]:
         common = set.intersection(*(set(runs) for runs in self.runs.values()))
         found = self.runs.get(cell, {})
-        return spread({key: value(found[key], mode) for key in sorted(common & set(found))})
+        return {key: found[key] for key in sorted(common & set(found))}
 
 
 def lines(results: Sequence[Result]) -> list[Line]:
@@ -87,7 +96,7 @@ def print_depth_encodings(console: Console, results: Sequence[Result]) -> None:
     console.print(
         Text(
             'Accuracy in %: the mean over splits and seeds ±standard deviation over seeds of the '
-            "splits' mean.",
+            "splits' mean. ECE: expected calibration error in %, the mean.",
             style='dim',
         )
     )
@@ -100,7 +109,10 @@ def _table(found: Sequence[Line], mode: Mode) -> Table:
             figures = [line.accuracy((encoding, way), mode) for encoding in ENCODINGS]
             runs = max((figure.runs for figure in figures if figure), default=0)
             if runs:
-                cells = (str(figure or '—') for figure in figures)
+                cells = [
+                    with_error(str(figure or '—'), line.error((encoding, way), mode))
+                    for encoding, figure in zip(ENCODINGS, figures, strict=True)
+                ]
                 table.add_row(line.labels, line.learner, way, *cells, str(runs))
         table.add_section()
     return table

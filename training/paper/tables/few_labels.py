@@ -17,10 +17,12 @@ from training.paper.tables.comparison import MODES, Mode, Variant
 from training.paper.tables.spread import (
     NAMES,
     Spread,
+    errors,
     fewest_first,
     plain_table,
     spread,
     value,
+    with_error,
 )
 
 HEADS: Mapping[Mode, str] = {'x': 'RGB', 'w': 'depth', 'xw': 'both'}
@@ -48,6 +50,10 @@ class Section:
         """Average a learner's accuracy."""
         found = self.runs[labels].get(learner, {})
         return spread({key: value(result, mode) for key, result in found.items()})
+
+    def error(self, labels: str, learner: str, mode: Mode) -> Spread | None:
+        """Average a learner's expected calibration error."""
+        return errors(self.runs[labels].get(learner, {}), mode)
 
     def gain(self, labels: str, mode: Mode, split: int | None = None) -> Spread | None:
         """Average what the unlabelled frames gave, run by run, on one split or on all."""
@@ -96,7 +102,8 @@ def print_few_labels(console: Console, results: Sequence[Result]) -> None:
         console.print(
             Text(
                 'Accuracy in % and its difference: the mean over splits and seeds ±standard '
-                "deviation over seeds of the splits' mean (runs).",
+                "deviation over seeds of the splits' mean (runs). ECE: expected calibration error "
+                'in %, the mean.',
                 style='dim',
             )
         )
@@ -122,8 +129,14 @@ def _accuracies(section: Section) -> Table:
     for labels, learners in section.runs.items():
         for learner, name in NAMES.items():
             if learner in learners:
-                figures = [section.accuracy(labels, learner, mode) for mode in MODES]
-                table.add_row(labels, name, *map(_told, figures))
+                cells = [
+                    with_error(
+                        _told(section.accuracy(labels, learner, mode)),
+                        section.error(labels, learner, mode),
+                    )
+                    for mode in MODES
+                ]
+                table.add_row(labels, name, *cells)
         table.add_section()
     return table
 

@@ -35,10 +35,11 @@ def fit(lines: Sequence[Line], width: int, decimals: int) -> Table:
         decimals: Of the published figures.
 
     """
+    errors = any(c.measured and c.measured.ece is not None for x in lines for c in x.cells.values())
     heads = list(dict.fromkeys(head for line in lines for head in line.cells))
     for form in Form:
-        titles = ['model', *heads, *[f'ECE {"/".join(heads)}'] * (form is Form.WIDE)]
-        rows = [_row(form, line, heads, decimals) for line in lines]
+        titles = ['model', *heads, *[f'ECE {"/".join(heads)}'] * (errors and form is Form.WIDE)]
+        rows = [_row(form, line, heads, decimals, errors=errors) for line in lines]
         widths = [max(map(_width, column)) for column in zip(map(Text, titles), *rows, strict=True)]
         if sum(widths) + _GAP * (len(widths) - 1) <= width:
             break
@@ -58,13 +59,15 @@ def _width(text: Text) -> int:
     return max((len(each) for each in text.plain.split('\n')), default=0)
 
 
-def _row(form: Form, line: Line, heads: Sequence[str], decimals: int) -> list[Text]:
+def _row(
+    form: Form, line: Line, heads: Sequence[str], decimals: int, *, errors: bool
+) -> list[Text]:
     cells = [line.cells[head] for head in heads]
     row = [_name(form, line), *(_cell(form, cell, line, decimals) for cell in cells)]
-    if form is Form.WIDE:
-        errors = [cell.measured.ece if cell.measured else None for cell in cells]
-        told = [DASH if error is None else f'{error:.1f}' for error in errors]
-        row.append(Text('/'.join(told) if any(error is not None for error in errors) else ''))
+    if errors and form is Form.WIDE:
+        found = [cell.measured.ece if cell.measured else None for cell in cells]
+        told = [DASH if error is None else f'{error:.1f}' for error in found]
+        row.append(Text('/'.join(told) if any(error is not None for error in found) else ''))
     return row
 
 

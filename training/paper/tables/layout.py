@@ -67,21 +67,29 @@ class Line:
 
 
 def lines_of(number: str, results: Sequence[Result]) -> list[Line]:
-    """Lay out a table: by data set, the published lines, then our own recipe's and models'."""
+    """Lay out a table: by data set, the published lines, then other recipes' and models'."""
     entries = TABLES[number].entries
     if number in _COLUMNS:
         return _lines(entries, results, _COLUMNS[number])
-    theirs = _lines(entries, [r for r in results if r.recipe != 'ours'], _by_mode)
-    models = {entry.model for entry in entries}
-    ours = [
-        r for r in results if r.recipe == 'ours' or (r.data == FLICKR and r.model not in models)
-    ]
-    own = [
-        replace(line, name=f'{line.name}, ours', marker=line.marker.removeprefix('ours '))
-        for line in _lines(own_entries(ours, entries), ours, _by_mode, margin=0.0)
-    ]
+    own: dict[str, list[Result]] = {}
+    for result in results:
+        if result.recipe.startswith(('ours', 'own')):
+            own.setdefault(result.recipe, []).append(result)
+        elif result.data == FLICKR and result.model not in {entry.model for entry in entries}:
+            own.setdefault('ours', []).append(result)
+    theirs = [r for r in results if not r.recipe.startswith(('ours', 'own'))]
+    lines = _lines(entries, theirs, _by_mode)
+    for name, those in own.items():
+        lines += _own_lines(name, those, entries)
     sections = dict.fromkeys(entry.data for entry in entries)
-    return [line for data in sections for line in [*theirs, *own] if line.data == data]
+    return [line for data in sections for line in lines if line.data == data]
+
+
+def _own_lines(recipe: str, results: Sequence[Result], entries: Sequence[Entry]) -> list[Line]:
+    return [
+        replace(line, name=f'{line.name}, {recipe}', marker=line.marker.removeprefix(f'{recipe} '))
+        for line in _lines(own_entries(results, entries), results, _by_mode, margin=0.0)
+    ]
 
 
 def other_lines(data: str, results: Sequence[Result]) -> list[Line]:

@@ -20,8 +20,10 @@ _UNITS = {'accuracy': 'accuracy in %', 'lrap': 'label-ranking average precision 
 _RECIPES = {
     'paper': "Unmarked: the paper's full recipe.",
     'ours': 'Ours: our own, better recipe.',
+    'own': "Own: the file of --recipe, and its settings' fingerprint.",
     'shortened': "Shortened: the paper's recipe with fewer epochs, or another backbone.",
-    'quick': 'Quick: smaller networks, fewer digits and epochs; shows the order, not the level.',
+    'longer': "Longer: the paper's recipe with more epochs.",
+    'quick': 'Quick: few epochs, mostly of smaller networks; not the level, nor always the order.',
 }
 _OWN = (
     'A line of ours stands beside the best figure that is published in each column; green: at '
@@ -88,14 +90,16 @@ def _print(console: Console, title: str, lines: Sequence[Line], decimals: int) -
 
 def _legend(unit: str, lines: Sequence[Line], *, compared: bool = True) -> str:
     """Say what the figures are, and what marks a recipe; only of what there is to see."""
-    recipes = {line.variant.recipe for line in lines if line.variant}
+    recipes = {line.variant.kind for line in lines if line.variant}
     beside = 'published | ours, ' if compared else ''
     told = [f'{unit[0].upper()}{unit[1:]}: {beside}mean ±standard deviation (runs).']
     if not recipes:
         return f'{told[0]} {_NONE}'
     if compared:
         told.append(f'Green: at least published − {MARGIN:g}; red, ↓: below.')
-    told.append('ECE: our expected calibration error in %.')
+    cells = [cell for line in lines for cell in line.cells.values()]
+    if any(cell.measured and cell.measured.ece is not None for cell in cells):
+        told.append('ECE: our expected calibration error in %.')
     told += [text for name, text in _RECIPES.items() if name in recipes]
     if any(line.margin == 0 for line in lines):
         told.append(_OWN)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from training.paper.learners import LABELLED_ONLY, LINEAR, SEMI_SUPERVISED
 from training.paper.results import Result
@@ -60,6 +61,18 @@ def spread(values: Mapping[tuple[int, int], float]) -> Spread | None:
     ]
     deviation = statistics.stdev(by_seed) if len(by_seed) > 1 else None
     return Spread(statistics.fmean(by_seed), deviation, len(values))
+
+
+def errors(results: Mapping[tuple[int, int], Result], mode: Mode) -> Spread | None:
+    """Average the expected calibration errors, where they were measured."""
+    found = {key: getattr(result, f'ece_{mode}') for key, result in results.items()}
+    return spread({key: error for key, error in found.items() if error is not None})
+
+
+def with_error(told: str, error: Spread | None) -> Text:
+    """Put the calibration error under a figure."""
+    text = Text(told)
+    return text.append(f'\nECE {error.mean:.1f}', style='dim') if error else text
 
 
 def fewest_first(labels: str) -> tuple[bool, float]:

@@ -32,7 +32,7 @@ from training.fitting.joined import pieces
 from training.interrupt import stoppable
 from training.material import split as divide
 from training.paper.learners import FROZEN, TAUGHT
-from training.paper.results import RecipeName
+from training.paper.results import RecipeName, lasting
 from training.paper.washington.splits import Objects, Split
 from training.progress import progress_bars
 from training.recipe import PAPER, FineTuning, Recipe, read_recipe
@@ -53,7 +53,7 @@ class Setting:
         cache: The folder that keeps fine-tuned weights, features and checkpoints.
         device: Where to compute.
         console: Where progress is shown.
-        quick: Whether this is to show the order only, not the level.
+        quick: Whether the rows are to be marked as a quick look.
 
     """
 
@@ -80,19 +80,19 @@ class Setting:
         return ', '.join([objects.name, *others, *[encoding] * (encoding != 'jet')])
 
     def called(self) -> RecipeName:
-        """Name the recipe: the paper's, ``shortened`` (or another backbone), quick, or ours."""
+        """Name the recipe: the paper's, shortened (or another backbone), longer, quick, or ours."""
         if self.quick:
             return 'quick'
         published, how = read_recipe(Path('washington')), self.fine_tuning or PAPER
         if _settings(self.recipe, how) != _settings(published, PAPER):
             return 'ours'
         names = {spec.name for spec in self.recipe.pipeline.backbones.values()}
-        as_published = (
-            names == {BackboneSettings().name}
-            and self.recipe.optimisation.epochs == published.optimisation.epochs
-            and self.fine_tuning == PAPER.model_copy(update={'seed': how.seed})
+        backbones_as_published = names == {BackboneSettings().name} and (
+            self.fine_tuning == PAPER.model_copy(update={'seed': how.seed})
         )
-        return 'paper' if as_published else 'shortened'
+        if not backbones_as_published:
+            return 'shortened'
+        return lasting(self.recipe.optimisation.epochs, published.optimisation.epochs)
 
     @contextmanager
     def run(self, title: str, checkpoint: Path | None = None) -> Iterator[Run]:

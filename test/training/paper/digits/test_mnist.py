@@ -71,6 +71,15 @@ def test_a_file_that_is_no_npz_is_refused(tmp_path: Path) -> None:
             read_mnist(path)
 
 
+@pytest.mark.parametrize('name', ['mnist.npy', 'mnist.npz'])
+def test_a_single_array_is_refused_whatever_its_name(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with path.open('wb') as file:
+        np.save(file, np.zeros((2, 28, 28), np.uint8))
+    with pytest.raises(TrainingError, match=rf'{path}: one array \(.npy\): not an mnist.npz'):
+        read_mnist(path)
+
+
 def test_a_cut_npz_is_refused(shared_data: Path, tmp_path: Path) -> None:
     path = tmp_path / 'mnist.npz'
     path.write_bytes((shared_data / 'mnist.npz').read_bytes()[:5_000_000])

@@ -172,11 +172,11 @@ def test_z_is_drawn_unless_its_mean_is_asked_for(folder: Path, tmp_path: Path) -
     assert found[True][1] != found[False][1]
 
 
-def test_fewer_epochs_than_the_papers_are_called_shortened() -> None:
+def test_fewer_epochs_than_the_papers_are_called_shortened_and_more_longer() -> None:
     assert (PAPER.name, PAPER.optimisation.epochs) == ('paper', 100)
     assert PAPER.lasting(30).name == 'shortened'
     assert PAPER.lasting(100) == PAPER
-    assert PAPER.lasting(200).name == 'paper'
+    assert PAPER.lasting(200).name == 'longer'
     assert (QUICK.lasting(1).name, QUICK.lasting(1).optimisation.epochs) == ('quick', 1)
 
 

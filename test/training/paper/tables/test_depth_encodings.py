@@ -58,6 +58,18 @@ def test_only_runs_that_every_form_has_are_compared() -> None:
     }
 
 
+def test_calibration_errors_are_averaged_over_the_runs_that_are_compared() -> None:
+    rows = [
+        result('frozen squeezenet1_0', 60, ece_w=2),
+        result('frozen squeezenet1_0', 60, split=2, ece_w=99),  # the other lacks it
+        result('frozen squeezenet1_0, hha', 70),
+    ]
+    file = io.StringIO()
+    print_depth_encodings(Console(file=file, width=80), rows)
+    assert 'ECE 2.0' in file.getvalue()
+    assert 'ECE 99' not in file.getvalue()
+
+
 def test_what_was_measured_in_one_form_only_compares_nothing() -> None:
     semi = {'model': SEMI_SUPERVISED, 'a': 64, 'alpha': 30, 'beta': 1}
     rows = [

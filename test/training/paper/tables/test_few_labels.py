@@ -96,6 +96,13 @@ def test_table_has_the_learners_by_labels_and_the_gain_of_each_split() -> None:
     assert ['5%', '2', '0.0', '±0.0', '(2)', '0.0', '±0.0', '(2)', '-2.0', '±0.0', '(2)'] in lines
 
 
+def test_calibration_errors_stand_under_the_accuracies_where_they_were_measured() -> None:
+    rows = [result(LINEAR, 90), result(SEMI_SUPERVISED, 72, ece_x=4, ece_xw=7)]
+    rows.append(result(SEMI_SUPERVISED, 72, seed=1, ece_x=5, ece_xw=8))
+    lines = [line.split() for line in printed(rows).splitlines()]
+    assert [line for line in lines if line[:1] == ['ECE']] == [['ECE', '4.5', 'ECE', '7.5']]
+
+
 def test_newest_run_counts_and_recipes_are_kept_apart() -> None:
     early, late = (datetime(2026, 1, day, tzinfo=timezone.utc) for day in (1, 2))
     rows = [

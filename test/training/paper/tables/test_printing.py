@@ -97,6 +97,15 @@ def test_a_line_of_our_own_recipe_stands_beside_the_best_published_without_a_mar
     assert '90.75 | —' in text  # our recipe is not the paper's
 
 
+def test_a_users_own_recipes_are_lines_of_their_own_beside_the_best_published() -> None:
+    own = {'beta': 0.5, 'epochs': 3}
+    files = ('own-0000aa', 'own-0000bb')
+    text = printed('table4', [result(x=50, recipe=recipe, **own) for recipe in files])
+    for recipe in files:
+        assert '90.75 | 50.0 (1) ↓' in line(text, f'SS-HMVAE-kl, {recipe}')
+    assert "Own: the file of --recipe, and its settings' fingerprint." in ' '.join(text.split())
+
+
 def test_own_recipes_that_differ_in_beta_are_lines_of_their_own() -> None:
     own = {'recipe': 'ours', 'epochs': 200}
     text = printed('table4', [result(beta=0.5, **own), result(beta=2, **own)])
@@ -183,6 +192,7 @@ def test_flickr_is_average_precision_in_per_cent() -> None:
     text = printed('flickr', [result(xw=62, x=45.4, labels='all', a=None, beta=None, **run)])
     assert '61.8 | 62.0 (1)' in line(text, 'MVAE')
     assert 'Label-ranking average precision in %' in text
+    assert 'ECE' not in text  # of 38 labels at once there is none
 
 
 def test_a_model_that_the_paper_has_not_on_flickr_is_a_line_of_ours() -> None:
@@ -233,7 +243,14 @@ _SOME = [
     for table in TABLES.values()
     for entry in table.entries
     if entry.model
-    for recipe in (('paper', 500), ('shortened', 60), ('quick', 8), ('ours', 200))
+    for recipe in (
+        ('paper', 500),
+        ('shortened', 60),
+        ('longer', 900),
+        ('quick', 8),
+        ('ours', 200),
+        ('own-0123ab', 9),
+    )
 ]
 
 

@@ -223,6 +223,7 @@ def published(changes: Sequence[str] = (), epochs: int = 200) -> str:
 def test_recipe_is_called_the_papers_only_where_it_is() -> None:
     assert published() == published(['seed=7', 'model.name=sdgm']) == 'paper'
     assert published(epochs=20) == published(['optimisation.epochs=5']) == 'shortened'
+    assert published(['optimisation.epochs=5000']) == 'longer'
     assert published(backbone_changes('squeezenet1_0')) == 'shortened'
     assert published(['optimisation.learning_rate=0.1']) == published(['every=1']) == 'ours'
     assert published(['model.beta=0.1']) == published(['labelled_fraction=0.1']) == 'ours'
