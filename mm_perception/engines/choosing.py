@@ -73,16 +73,11 @@ def judge_with(
         said: Told why the head itself has to do it.
 
     """
-    features = {str(m): values.repeat(2, 1) for m, values in one_by_one(engine, images).items()}
     try:
         judge = engine.judge(head)
         if judge is head:
             return head
-        differ = max(
-            _difference(judge(given), head(given))
-            for rows in (slice(0, 1), slice(None))  # one, and always several
-            for given in _in_every_mode(features, rows)
-        )
+        differ = _greatest_difference(judge, head, one_by_one(engine, images))
     except Exception as error:  # noqa: BLE001 - whatever OpenVINO cannot do: torch can
         said(f'{engine.name}: cannot judge, torch does: {" ".join(str(error).split())}')
         return head
@@ -90,6 +85,16 @@ def judge_with(
         said(f'{engine.name}: what it says of features differs by {differ:.1%}; torch judges')
         return head
     return judge
+
+
+def _greatest_difference(judge: Judge, of: Judge, features: Mapping[Modality, Tensor]) -> float:
+    """Compare judges in every mode, by one item and, always, by several."""
+    named = {str(modality): values.repeat(2, 1) for modality, values in features.items()}
+    return max(
+        _difference(judge(given), of(given))
+        for rows in (slice(0, 1), slice(None))
+        for given in _in_every_mode(named, rows)
+    )
 
 
 def _in_every_mode(features: Mapping[str, Tensor], rows: slice) -> list[dict[str, Tensor]]:
