@@ -41,6 +41,7 @@ from training.summary import (
     facts_of,
     make_report,
     random_weights,
+    tell_lost,
     version,
     versions,
 )
@@ -159,6 +160,7 @@ def _train(
 
     head = _fit(data, recipe, setting, 'fit', output.checkpoint, told)
     scores = score(head, test, data.classes, setting)
+    tell_lost(scores, data.classes, setting.console)
     trust = learn_trust(head, data, test, recipe.trust, setting.device)
     efficiency = _efficiency(data, recipe, setting, test, scores)
     if not setting.ranks.first:
@@ -202,6 +204,7 @@ def evaluate_bundle(
     dataset = _extracted(material, pipeline, 1, setting)
     classes, usual = bundle.manifest.classes, bundle.manifest.trust
     scores = score(bundle.head, dataset, classes, setting)
+    tell_lost(scores, classes, setting.console)
     trust = None
     if usual is not None:
         trust = Findings(usual, gather(bundle.head, dataset, classes, setting.device))

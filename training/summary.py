@@ -8,18 +8,19 @@ import importlib.metadata
 import platform
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 from mm_perception.head import Head
 from mm_perception.pipeline import Pipeline, PipelineSettings
-from training.evaluation.evaluate import Scores
+from training.evaluation.evaluate import ZERO_FILL, Scores
 from training.evaluation.shared_space import shared_space
 from training.evaluation.trust import Findings, auroc, share_over
 from training.features.dataset import Dataset
@@ -80,6 +81,18 @@ def accuracy_table(scores: dict[str, Scores]) -> Table:
     for mode, result in scores.items():
         table.add_row(mode, f'{result.accuracy:.1%}', f'{result.calibration_error:.3f}')
     return table
+
+
+def tell_lost(scores: Mapping[str, Scores], classes: Sequence[str], console: Console) -> None:
+    """Say which classes a mode never recognises: an accuracy over many classes hides that."""
+    for mode, found in scores.items():
+        if (lost := found.lost) and not mode.endswith(ZERO_FILL):
+            console.print(
+                f'[yellow]never recognised[/], {mode}: {", ".join(classes[i] for i in lost)}; more '
+                'labels of it, or another seed (--set seed=1), may help; the report has what it '
+                'is taken for',
+                soft_wrap=True,
+            )
 
 
 def trust_table(found: Findings) -> Table:

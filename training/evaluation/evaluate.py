@@ -53,6 +53,13 @@ class Scores:
         return table
 
     @property
+    def lost(self) -> list[int]:
+        """The classes none of whose frames gets the right label, of those that frames show."""
+        table = self.confusion
+        lost = (table.sum(axis=1) > 0) & (table.diagonal() == 0)
+        return [int(number) for number in np.flatnonzero(lost)]
+
+    @property
     def calibration_error(self) -> float:
         """Expected calibration error, 15 equal bins (Guo et al. 2017, eq. 3)."""
         confidence = self.probabilities.max(axis=1)

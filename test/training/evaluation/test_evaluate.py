@@ -21,6 +21,12 @@ def test_accuracy_and_confusion_by_hand() -> None:
     assert SCORES.confusion.tolist() == [[1, 1], [0, 2]]
 
 
+def test_a_class_is_lost_when_frames_show_it_and_none_is_recognised() -> None:
+    assert SCORES.lost == []
+    never = Scores(np.array([0, 0, 2]), np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0.6, 0.4, 0]]))
+    assert never.lost == [2]  # class 1 is shown by no frame
+
+
 def test_calibration_error_by_hand() -> None:
     # One frame in each of four bins: |1 - .9|, |0 - .6|, |1 - .7|, |1 - .95|, a quarter each.
     assert SCORES.calibration_error == pytest.approx((0.1 + 0.6 + 0.3 + 0.05) / 4)

@@ -231,8 +231,11 @@ def pairs_of_test(task: Task, count: int) -> dict[str, Tensor]:
     return _pairs(task, task.mnist.test.images[:count], _TEST_PAIRS)
 
 
-def results(learned: Learned) -> list[Result]:
-    """Measure a model: one row for each way in which it can meet a missing modality."""
+def results(learned: Learned) -> list[tuple[Result, dict[str, Scores]]]:
+    """Measure a model in each way in which it can meet a missing modality: a row, and its scores.
+
+    The scores are by mode, see ``MODES``.
+    """
     task, trial = learned.task, learned.task.trial
     device = next(learned.model.parameters()).device
     commit, machine = provenance(device.type)
@@ -241,26 +244,25 @@ def results(learned: Learned) -> list[Result]:
     rows = []
     for missing in trial.missing:
         scores = score(learned, missing, tuple(MODES) if missing else ('xw',))
-        rows.append(
-            Result(
-                commit=commit,
-                machine=machine,
-                device=device.type,
-                seconds=learned.seconds,
-                data=trial.data,
-                model=trial.model,
-                missing=missing,
-                labels=str(trial.labels or 'all'),
-                a=trial.a if trial.hierarchical else None,
-                alpha=trial.alpha,
-                beta=trial.beta if trial.model == 'ss_hmvae_kl' else None,
-                recipe=task.recipe.name,
-                epochs=task.recipe.optimisation.epochs,
-                seed=task.seed,
-                **{mode: 100 * found.accuracy for mode, found in scores.items()},
-                **{f'ece_{mode}': 100 * f.calibration_error for mode, f in scores.items()},
-            )
+        row = Result(
+            commit=commit,
+            machine=machine,
+            device=device.type,
+            seconds=learned.seconds,
+            data=trial.data,
+            model=trial.model,
+            missing=missing,
+            labels=str(trial.labels or 'all'),
+            a=trial.a if trial.hierarchical else None,
+            alpha=trial.alpha,
+            beta=trial.beta if trial.model == 'ss_hmvae_kl' else None,
+            recipe=task.recipe.name,
+            epochs=task.recipe.optimisation.epochs,
+            seed=task.seed,
+            **{mode: 100 * found.accuracy for mode, found in scores.items()},
+            **{f'ece_{mode}': 100 * f.calibration_error for mode, f in scores.items()},
         )
+        rows.append((row, scores))
     return rows
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from rich.console import Console
 
 from mm_perception.errors import TrainingError
 from mm_perception.models.semi_supervised import SemiSupervised
+from training.evaluation.evaluate import Scores
 from training.fitting.climb import Run
 from training.interrupt import stoppable
 from training.paper.digits.learning import Learned, Task, learn, results, score
@@ -24,6 +25,8 @@ from training.paper.digits.trials import Trial
 from training.paper.provenance import provenance
 from training.paper.results import Result, append, read
 from training.progress import progress_bars
+
+_SHOWN = {'x': 'x', 'w': 'w', 'xw': 'x+w'}
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,11 @@ class Suite:
             if self.is_done(task):
                 continue
             learned = self.learn(task, f'[{number}/{len(todo)}] {_title(task)}')
-            for row in results(learned):
+            for row, scores in results(learned):
                 append(self.results, row)
                 self.console.print(_told(task, row), highlight=False)
+                for lost in _lost(scores):
+                    self.console.print(lost, highlight=False)
 
     def is_done(self, task: Task) -> bool:
         """Whether the file has every row of a task."""
@@ -149,9 +154,17 @@ def _title(task: Task) -> str:
 
 
 def _told(task: Task, row: Result) -> str:
-    found = {'x': row.x, 'w': row.w, 'x+w': row.xw}
+    found = {'x': row.x, 'w': row.w, 'xw': row.xw}
     scores = ', '.join(
-        f'{mode} {value:.2f} %' for mode, value in found.items() if value is not None
+        f'{_SHOWN[mode]} {value:.2f} %' for mode, value in found.items() if value is not None
     )
     how = f', {row.missing}' if row.missing not in {'', 'kl'} else ''
     return f'{task.trial.title}{how}, seed {row.seed}: {scores}'
+
+
+def _lost(scores: Mapping[str, Scores]) -> Iterator[str]:
+    """Say which digits a mode never recognises: their class was merged with others in training."""
+    for mode, found in scores.items():
+        if found.lost:
+            digits = ', '.join(map(str, found.lost))
+            yield f'  never recognised, {_SHOWN[mode]}: {digits}; another --seed may do better'

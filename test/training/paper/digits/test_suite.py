@@ -62,3 +62,9 @@ def test_a_curve_that_lacks_an_epoch_is_told_and_learned_anew_where_it_is_delete
         suite.curve(task)
     path.unlink()
     assert suite.curve(task) == curve
+
+
+def test_a_digit_that_a_model_never_recognises_is_told(suite: Suite) -> None:
+    suite.run([Trial(data=HALVES, model='ss_mvae')], [0])  # of 2 epochs: it knows few digits
+    told = suite.console.file.getvalue()  # type: ignore[attr-defined]  # it is the one above
+    assert '  never recognised, x+w: ' in told
