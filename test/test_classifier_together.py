@@ -17,7 +17,7 @@ from uw_scene import Scene
 
 from mm_perception.classifier import Classifier
 from mm_perception.engines import EngineSettings
-from mm_perception.engines.openvino_engine import is_installed
+from mm_perception.engines.openvino_runtime import is_installed
 from mm_perception.errors import BundleError, ImageError, StaleError
 from mm_perception.head import Head
 from mm_perception.objects.boxes import Box

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mm_perception.engines import openvino_engine
+from mm_perception.engines import openvino_runtime
 from mm_perception.engines.engine import Engine, Images, Precision
 from mm_perception.engines.folding import folded
 from mm_perception.engines.graph_engine import GraphEngine
@@ -111,7 +111,7 @@ def candidates(
         raise SettingsError(
             f"engine: '{other}' is not for device {device.type}; use 'auto', or the other device"
         )
-    if settings.engine == 'openvino' and not openvino_engine.is_installed():
+    if settings.engine == 'openvino' and not openvino_runtime.is_installed():
         raise SettingsError(
             "engine: 'openvino' was asked for, but it is not installed; "
             "pip install openvino, or use 'auto'"
@@ -139,8 +139,8 @@ def candidates(
 
 def _on_cpu() -> list[Candidate]:
     found = [Candidate('torch', each) for each in TORCH_PRECISIONS]
-    if openvino_engine.is_installed():
-        found += [Candidate('openvino', each) for each in openvino_engine.precisions()]
+    if openvino_runtime.is_installed():
+        found += [Candidate('openvino', each) for each in openvino_runtime.precisions()]
     return found
 
 

@@ -28,7 +28,7 @@ from steady_camera import pictures
 
 from mm_perception.bundle import save_bundle
 from mm_perception.classifier import Classifier
-from mm_perception.engines import EngineSettings, openvino_engine, processors
+from mm_perception.engines import EngineSettings, openvino_runtime, processors
 from mm_perception.engines.record import processor_name
 from mm_perception.errors import SettingsError
 from mm_perception.features import BackboneSettings
@@ -48,8 +48,8 @@ SECONDS = 20.0
 HERTZ = 3.0
 ROUNDS = 7
 ENGINES = [('torch', 'float32')]
-if openvino_engine.is_installed():
-    ENGINES += [('openvino', each) for each in openvino_engine.precisions() if each != 'int8']
+if openvino_runtime.is_installed():
+    ENGINES += [('openvino', each) for each in openvino_runtime.precisions() if each != 'int8']
 CLASSES = tuple(f'class {i}' for i in range(12))
 
 
@@ -197,7 +197,7 @@ def measured(bundle: Path, count: int, *, together: bool) -> Cost:
 
 def engine() -> dict[str, str]:
     """Take the same engine in every process, whatever was the fastest in one of them."""
-    engine = 'openvino' if openvino_engine.is_installed() else 'torch'
+    engine = 'openvino' if openvino_runtime.is_installed() else 'torch'
     return {'engine': engine, 'precision': 'float32'}
 
 

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from mm_perception.engines import Candidate, Engine, Workload, build, made_pictures, processors
 from mm_perception.engines.graph_engine import GraphEngine
-from mm_perception.engines.openvino_engine import is_installed
+from mm_perception.engines.openvino_runtime import is_installed
 from mm_perception.features import BackboneSettings
 from mm_perception.gpu.in_one_piece import InOnePiece
 from mm_perception.head import Head

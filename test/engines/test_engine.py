@@ -4,20 +4,12 @@
 
 from __future__ import annotations
 
-import gc
-import subprocess
-import sys
-import weakref
-from typing import Any
-
-import numpy as np
 import pytest
 import torch
 
 from mm_perception.engines import (
     Candidate,
     EngineSettings,
-    GraphEngine,
     Images,
     TorchEngine,
     Workload,
@@ -28,8 +20,6 @@ from mm_perception.engines import (
     relative_error,
 )
 from mm_perception.features import Backbone, BackboneSettings, load_backbone
-from mm_perception.gpu import recording
-from mm_perception.gpu.recording import Unrecorded
 from mm_perception.observation import Modality
 
 RGB, DEPTH = Modality.RGB, Modality.DEPTH
@@ -141,43 +131,3 @@ def test_backbones_of_their_own_are_not_mixed_up(
     found = build(candidate, Workload(own, images, {}))(same)
     assert relative_error({RGB: found[RGB]}, {RGB: found[DEPTH]}) > 0.05
     assert relative_error(found, TorchEngine(own)(same)) < 0.02
-
-
-def test_recorded_network_is_computed_anew_each_time_and_forgotten_for_good(
-    images: Images, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made: list[weakref.ref[Any]] = []
-
-    class Recorded(Unrecorded):
-        def __init__(self, work: Any, arrays: Any, device: torch.device, _: object) -> None:
-            super().__init__(work, arrays, device)
-            made.append(weakref.ref(self))
-
-    monkeypatch.setattr(recording, 'Recording', Recorded)
-    backbone = load_backbone(SQUEEZENET)
-    engine = GraphEngine({RGB: backbone, DEPTH: backbone}, 'float32')
-    assert relative_error(one_by_one(engine, images), TorchEngine(engine.networks)(images)) < 1e-4
-    assert len(made) == 2  # one for each modality, whatever the number of images
-    engine.forget()
-    gc.collect()
-    assert [each() for each in made] == [None, None]
-    one_by_one(engine, images)
-    assert len(made) == 4
-
-
-@pytest.mark.skipif('openvino' not in {c.engine for c, _ in HERE}, reason='OpenVINO not installed')
-def test_openvino_reports_its_use_to_nobody() -> None:
-    program = (
-        'import sys; from mm_perception.engines.openvino_engine import precisions; precisions(); '
-        'import openvino.tools.ovc; '
-        'print([n for n in sys.modules if n.startswith("openvino_telemetry.")])'
-    )
-    done = subprocess.run([sys.executable, '-c', program], capture_output=True, check=True)
-    assert done.stdout.decode().strip() == '[]'
-
-
-def test_reference_is_the_same_bits_each_time() -> None:
-    backbone = load_backbone(SQUEEZENET)
-    noise = np.random.default_rng(0).integers(0, 256, (2, SIZE, SIZE, 3), dtype=np.uint8)
-    engine = TorchEngine({RGB: backbone})
-    assert torch.equal(engine({RGB: noise})[RGB], engine({RGB: noise})[RGB])

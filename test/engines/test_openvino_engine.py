@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mm_perception.bundle import Bundle, save_bundle
 from mm_perception.classifier import Classifier
-from mm_perception.engines import EngineSettings, made_pictures, openvino_engine, relative_error
+from mm_perception.engines import EngineSettings, made_pictures, openvino_runtime, relative_error
 from mm_perception.engines.openvino_engine import OpenVinoEngine
 from mm_perception.errors import BundleError
 from mm_perception.features import BackboneSettings, load_backbone
@@ -25,7 +25,7 @@ from mm_perception.observation import Frame, Modality, Observation
 from mm_perception.trust import TrustSettings
 
 openvino = pytest.mark.skipif(
-    not openvino_engine.is_installed(), reason='OpenVINO is not installed'
+    not openvino_runtime.is_installed(), reason='OpenVINO is not installed'
 )
 NOISE = np.random.default_rng(0)
 SEEN = Observation.of(

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from mm_perception.engines import Images, TorchEngine, one_by_one
 from mm_perception.engines.folding import folded
-from mm_perception.engines.openvino_engine import convert, import_openvino
+from mm_perception.engines.openvino_engine import convert
+from mm_perception.engines.openvino_runtime import import_openvino
 from mm_perception.features import Backbone
 from mm_perception.observation import Modality
 

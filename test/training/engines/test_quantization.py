@@ -18,7 +18,7 @@ from mm_perception.engines import (
     one_by_one,
     relative_error,
 )
-from mm_perception.engines.openvino_engine import import_openvino
+from mm_perception.engines.openvino_runtime import import_openvino
 from mm_perception.features import Backbone, BackboneSettings, load_backbone
 from mm_perception.observation import Modality
 from training.engines.quantization import quantize
