@@ -117,5 +117,6 @@ def _card(report: Report, modes: Mapping[str, Scores], frame: int) -> dict[str, 
 
 
 def _images(report: Report, frame: int, most: int = THUMBNAIL) -> dict[str, bytes]:
+    """Draw what the networks were given, RGB on the left, in whatever order it was kept."""
     images = report.samples.thumbnails
-    return {name: thumbnail_picture(each[frame], most) for name, each in images.items()}
+    return {n: thumbnail_picture(images[n][frame], most) for n in sorted(images, reverse=True)}

@@ -43,7 +43,7 @@ def simulated_report(
         'samples': Samples(
             {
                 name: rng.integers(0, 256, (frames, 12, 12, 3), np.uint8)
-                for name in ('rgb', 'depth')
+                for name in ('depth', 'rgb')  # as read from a file of features
             },
             tuple(f'recording_{i % 7}' for i in range(frames)),
             tuple(i / 8 for i in range(frames)),
