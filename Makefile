@@ -26,7 +26,7 @@ INSTALLED_FILES := package.xml $(shell find $(wildcard config launch resource) -
 
 help:
 	@echo 'make demo   simulate, train, and watch the node lose a sensor and come back'
-	@echo 'make test   lint, then every test'
+	@echo 'make test   lint, then all tests but the long ones'
 	@echo 'make faults every fault that we can make, and a table of what became of it (15 minutes)'
 	@echo 'make soak   the same, an hour of frames, and MINUTES=60 of hostile inputs'
 	@echo 'make lint   ruff and mypy'

@@ -241,11 +241,11 @@ def engines(
     from training.engines.trials import engines_table, try_engines
     from training.material import BagOptions, bag_material
 
-    unlabelled = BagOptions(None, None, False, rgb_topic, depth_topic)
+    frames = BagOptions(rgb_topic=rgb_topic, depth_topic=depth_topic, labelled=False)
     options = BagOptions(labels, label_topic, label_folders, rgb_topic, depth_topic)
     setting = _setting(bundle, Device.CPU, None, backbone_weights)
     scores, told = try_engines(
-        bundle, setting, bag_material(bags, unlabelled), bag_material(test, options)
+        bundle, setting, bag_material(bags, frames), bag_material(test, options)
     )
     _CONSOLE.print(engines_table(scores))
     _CONSOLE.print(told, soft_wrap=True)

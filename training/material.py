@@ -45,6 +45,7 @@ class BagOptions:
         label_folders: Whether folder names are the labels, in place of a file.
         rgb_topic: The colour topic; None finds it.
         depth_topic: The depth topic, likewise.
+        labelled: Whether labels are wanted; else none are looked for.
 
     """
 
@@ -53,6 +54,7 @@ class BagOptions:
     label_folders: bool = False
     rgb_topic: str | None = None
     depth_topic: str | None = None
+    labelled: bool = True
 
 
 def bag_material(paths: Sequence[Path], options: BagOptions) -> Material:
@@ -63,7 +65,9 @@ def bag_material(paths: Sequence[Path], options: BagOptions) -> Material:
 
     """
     recordings = find_recordings(paths)
-    if options.label_folders:
+    if not options.labelled:
+        labels = Labels({})
+    elif options.label_folders:
         labels = from_folder(recordings)
     elif options.label_topic is not None:
         labels = from_topic(options.label_topic, recordings)

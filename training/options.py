@@ -29,7 +29,12 @@ DepthTopic = Annotated[str | None, typer.Option(help='The depth topic; found whe
 Cache = Annotated[
     Path | None, typer.Option(help='Where features are kept; default: ~/.cache/mm_perception.')
 ]
-RecipeName = Annotated[Path | None, typer.Option(help='A YAML file, or rgbd, washington, demo.')]
+RecipeName = Annotated[
+    Path | None,
+    typer.Option(
+        help='A YAML file, or rgbd, few_clicks, few_labels, depth_encodings, washington, demo.'
+    ),
+]
 Change = Annotated[
     list[str] | None, typer.Option('--set', help='optimisation.epochs=30; may be repeated.')
 ]

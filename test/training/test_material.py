@@ -33,6 +33,13 @@ def test_labels_beside_the_recordings_are_found(tmp_path: Path) -> None:
     assert material.label_of('mug_1', 0) is None
 
 
+def test_recordings_that_need_no_labels_are_found_without(tmp_path: Path) -> None:
+    record(tmp_path / 'mug_1', rgbd(4), 'mcap')
+    material = bag_material([tmp_path], BagOptions(labelled=False))
+    assert [source.name for source in material.sources] == ['mug_1']
+    assert material.label_of('mug_1', 0) is None
+
+
 def test_every_folders_own_labels_are_read(tmp_path: Path) -> None:
     for day, label in (('monday', 'mug'), ('tuesday', 'bowl')):
         record(tmp_path / day / f'{label}_1', rgbd(4), 'mcap')

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mm_perception.errors import SettingsError
+from training.options import RecipeName
 from training.recipe import read_recipe, read_settings, recipe_names
 from training.simulation.settings import SimulationSettings
 
@@ -94,3 +95,8 @@ def test_file_that_is_no_recipe_is_refused(tmp_path: Path, text: str | bytes, me
 def test_recipe_that_is_not_there_names_those_that_are() -> None:
     with pytest.raises(SettingsError, match=r'rgbdd.*rgbd, washington'):
         read_recipe(Path('rgbdd'))
+
+
+def test_help_names_every_recipe() -> None:
+    told = RecipeName.__metadata__[0].help  # type: ignore[attr-defined]  # of an Annotated
+    assert [name for name in recipe_names() if f' {name}' not in told] == []

@@ -123,7 +123,10 @@ def paper(
     seed: Annotated[int, typer.Option(min=0, help='The first one.')] = 0,
     only: Annotated[
         list[str] | None,
-        typer.Option(help='Only the rows with this in their title; may be repeated.'),
+        typer.Option(
+            help='Only rows with this in their title; may be repeated: of the digits all has to be '
+            'there, of the others one.'
+        ),
     ] = None,
     changes: Annotated[
         list[str] | None,
