@@ -5,13 +5,15 @@
 With ``cameras:=front,left`` one process serves several, with a node and a namespace for each.
 
 Every parameter of the node is an argument as well; what is not given is left to the camera's
-preset, then to the file of parameters. The one exception is `autostart`, which is true here unless
-given otherwise: whoever launches a node wants it to start.
+preset, then to the file of parameters, whatever blocks it has for which node. The one exception is
+`autostart`, which is true here unless given otherwise: whoever launches a node wants it to start.
 """
 
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +70,8 @@ def generate_launch_description() -> LaunchDescription:
 def start(context: LaunchContext) -> list[Node]:
     """Make the node from the arguments' values."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
-    around = context.launch_configurations.get('ros_namespace', '')
-    camera = chosen(given, around)
+    namespaces = served(given, context.launch_configurations.get('ros_namespace', ''))
+    camera = chosen(given, namespaces)
     return [
         Node(
             package='mm_perception',
@@ -79,8 +81,7 @@ def start(context: LaunchContext) -> list[Node]:
             remappings=remappings(given, camera),
             parameters=[
                 existing('params_file', given['params_file']),
-                *([dict(camera.parameters)] if camera.parameters else []),
-                overrides(given),
+                written({**camera.parameters, **overrides(given)}, namespaces),
             ],
             additional_env=environment(given['dds_profile']),
             ros_arguments=enclave(given['enclave']),
@@ -89,15 +90,36 @@ def start(context: LaunchContext) -> list[Node]:
     ]
 
 
-def chosen(given: dict[str, str], around: str = '') -> Camera:
+def served(given: dict[str, str], around: str = '') -> Sequence[str]:
+    """Name the namespace of each node that there will be."""
+    inner = given['namespace']
+    parts = (inner if inner.startswith('/') else f'{around}/{inner}').split('/')
+    root = '/' + '/'.join(part for part in parts if part)
+    if not given['cameras']:
+        return [root]
+    return CommandLine.of([OPTION, given['cameras'], '-r', f'__ns:={root}']).namespaces
+
+
+def chosen(given: dict[str, str], namespaces: Sequence[str]) -> Camera:
     """Read the presets: what is remapped to what, and the parameters that the drivers want."""
     presets = CONFIG / 'cameras'
-    if not given['cameras']:
-        return load_camera(given['camera'], presets) if given['camera'] else Camera({}, {})
-    root = [each.strip('/') for each in (around, given['namespace']) if each.strip('/')]
-    rule = f'__ns:=/{"/".join(root)}'
-    line = CommandLine.of([OPTION, given['cameras'], '-r', rule])
-    return load_cameras(given['camera'], line.namespaces, presets)
+    if given['cameras']:
+        return load_cameras(given['camera'], namespaces, presets)
+    return load_camera(given['camera'], presets) if given['camera'] else Camera({}, {})
+
+
+def written(values: dict[str, Any], namespaces: Sequence[str]) -> str:
+    """Write parameters to a file that has precedence over one that was read before.
+
+    rcl looks through blocks in the order in which their names first came, in whatever file: these
+    are therefore both in the one for all nodes and in each node's own.
+    """
+    names = ['/**', *(f'{namespace.rstrip("/")}/mm_perception' for namespace in namespaces)]
+    with tempfile.NamedTemporaryFile(
+        'w', prefix='mm_perception_', suffix='.yaml', delete=False, encoding='utf-8'
+    ) as file:
+        yaml.safe_dump({name: {'ros__parameters': dict(values)} for name in names}, file)
+    return file.name
 
 
 def remappings(given: dict[str, str], camera: Camera) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from mm_perception.errors import SettingsError
 from mm_perception.interface.cameras import Camera
@@ -123,7 +124,7 @@ def test_several_cameras_are_one_process_with_their_names_and_topics(
     launch_file: dict[str, Any],
 ) -> None:
     arguments = given(launch_file, cameras='front,left', camera='openni2', namespace='robot')
-    chosen = launch_file['chosen'](arguments, '/fleet')
+    chosen = launch_file['chosen'](arguments, launch_file['served'](arguments, '/fleet'))
     assert chosen.remappings['/fleet/robot/left/rgb/image'] == (
         '/fleet/robot/left/camera/rgb/image_raw'
     )
@@ -142,3 +143,29 @@ def test_a_detector_is_listened_to_where_one_is_given(launch_file: dict[str, Any
     assert remappings(given(launch_file), camera) == seen
     found = given(launch_file, detections='/yolo/boxes')
     assert remappings(found, camera) == [*seen, ('detections', '/yolo/boxes')]
+
+
+@pytest.mark.parametrize(
+    ('values', 'around', 'namespaces'),
+    [
+        ({}, '', ['/']),
+        ({'namespace': 'robot'}, '/fleet', ['/fleet/robot']),
+        ({'namespace': '/robot'}, '/fleet', ['/robot']),
+        ({'cameras': 'front,left'}, '/fleet', ['/fleet/front', '/fleet/left']),
+        ({'cameras': 'front', 'namespace': '/robot'}, '', ['/robot/front']),
+    ],
+)
+def test_it_knows_the_namespace_of_each_node(
+    launch_file: dict[str, Any], values: dict[str, str], around: str, namespaces: list[str]
+) -> None:
+    assert [*launch_file['served'](given(launch_file, **values), around)] == namespaces
+
+
+def test_arguments_are_written_for_all_nodes_and_for_each_by_its_name(
+    launch_file: dict[str, Any],
+) -> None:
+    file = Path(launch_file['written']({'slop': 0.1}, ['/', '/front']))
+    content = yaml.safe_load(file.read_text(encoding='utf-8'))
+    file.unlink()
+    assert {*content} == {'/**', '/mm_perception', '/front/mm_perception'}
+    assert all(block == {'ros__parameters': {'slop': 0.1}} for block in content.values())

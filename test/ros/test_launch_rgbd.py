@@ -12,7 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from outside import DOMAIN, PATIENCE, Outside, until
+from rclpy.parameter_client import AsyncParameterClient
 
 from training.live.environment import live_environment
 
@@ -97,6 +99,32 @@ def test_launch_starts_one_process_for_several_cameras(
             os.killpg(process.pid, signal.SIGINT)
         process.wait(PATIENCE)
     assert 'process has finished cleanly' in log.read_text()
+
+
+@pytest.mark.parametrize('blocks', [('/**', '/left/mm_perception'), ('/left/mm_perception', '/**')])
+def test_arguments_have_precedence_over_the_file_whatever_the_order_of_its_blocks(
+    prefix: Path, everything_outside: Outside, tmp_path: Path, blocks: tuple[str, ...]
+) -> None:
+    file = tmp_path / 'own.yaml'
+    both = {'slop': 0.02, 'grace': 0.2}
+    file.write_text(
+        yaml.safe_dump({name: {'ros__parameters': {**both}} for name in blocks}, sort_keys=False)
+    )
+    words = ('cameras:=left,right', f'params_file:={file}', 'slop:=0.03', 'autostart:=false')
+    process, log = launch(prefix, *words)
+    node = everything_outside.node
+    try:
+        client = AsyncParameterClient(node, '/left/mm_perception')
+        until(lambda: client.services_are_ready() or process.poll() is not None, 'the node')
+        answer = client.get_parameters(['slop', 'grace'])
+        until(answer.done, log.read_text())
+        result = answer.result()
+        assert result is not None
+        assert [value.double_value for value in result.values] == [0.03, 0.2]
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        process.wait(PATIENCE)
 
 
 def test_launch_refuses_a_wrong_argument_in_one_line(prefix: Path) -> None:
