@@ -52,8 +52,8 @@ from mm_perception.uncertain.keeper import Keeper
 
 _MOMENT = 0.002  # seconds: a timer that ends just before a deadline would have to be set again
 _STOP = 1.0  # seconds that the inference under way has to end before the process ends
-_PATIENCE = 30.0  # seconds that it has on deactivate
-_HUNG = 'the inference under way does not end: is the device hung? restart the node'
+_PATIENCE = 5.0  # seconds that it has on deactivate, while the node answers nothing else
+_HUNG = 'the inference under way does not end, the device hangs; restart the node'
 _THROTTLE = 5.0  # seconds between two log lines about the same trouble
 _ROS_OWN = ('use_sim_time', 'qos_overrides.', 'start_type_description_service')
 
@@ -120,12 +120,18 @@ class PerceptionNode(AnsweringNode):
         if not model:
             raise SettingsError("parameter model: is empty; set it to a bundle's folder")
         messages.need_detections(self._values['region'])
-        self._keeper.configure()
         engines = parameters.settings_from(EngineSettings, self._values)
-        weights = Path(given) if given else None
+        weights = Path(given).expanduser() if given else None
         log = self.get_logger().info
-        share = self._pool.share(model, self._values['device'], weights, engines, log)
-        seeks = self._finder(share.classifier) is not None
+        share = self._pool.share(
+            Path(model).expanduser(), self._values['device'], weights, engines, log
+        )
+        try:
+            seeks = self._finder(share.classifier) is not None
+            self._keeper.configure()
+        except SettingsError:
+            share.leave(True)
+            raise
         self._offer('object_label', String)
         self._offer('~/prediction', DiagnosticArray)
         kept = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -146,7 +152,7 @@ class PerceptionNode(AnsweringNode):
         if not self._halt(0.0):
             raise SettingsError(_HUNG)
         worker, classifier = share.activate(), share.classifier
-        process.share_processors(classifier.engine)
+        process.share_processors(self._pool.engines)
         if classifier.fault is not None:
             self.get_logger().error(classifier.fault)
         super().on_activate(state)
@@ -278,13 +284,14 @@ class PerceptionNode(AnsweringNode):
 
     def _subscribe(self, modality: Modality, watch: Watch) -> None:
         transport = self._values[f'{modality}_transport']
-        topic, kind = self.resolve_topic_name(f'{modality}/image'), Image
+        topic, kind = f'{modality}/image', Image
         if transport != 'raw':  # as image_transport does: the suffix comes after remapping
-            topic, kind = f'{topic}/{transport}', CompressedImage
+            topic, kind = f'{self.resolve_topic_name(topic)}/{transport}', CompressedImage
         seen, known = partial(self._on_image, modality), partial(watch.know, modality)
-        self._images[modality] = self._listen(kind, topic, self._values['reliability'], seen)
+        images = self._listen(kind, topic, self._values['reliability'], seen)
         info = self._listen(CameraInfo, f'{modality}/camera_info', 'best_effort', known)
-        self._keeper.hears(modality, topic, info.topic_name)
+        self._images[modality] = images
+        self._keeper.hears(modality, images.topic_name, info.topic_name)
 
     def _listen(self, kind: Any, topic: str, reliability: str, heard: Callable[[Any], None]) -> Any:
         qos = QoSProfile(depth=1, reliability=ReliabilityPolicy[reliability.upper()])

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import rclpy
@@ -148,9 +148,10 @@ class _Spinning:
             self.node.close()
 
 
-def share_processors(engine: str) -> None:
-    """Leave the processors to the engine: beside another one, torch has little to do.
+def share_processors(engines: Iterable[str]) -> None:
+    """Leave the processors to the engines: beside others than its own, torch has little to do.
 
     Its threads would go on spinning for a while after each piece of work.
     """
-    torch.set_num_threads(_THREADS if engine.startswith('torch') else 1)
+    own = any(engine.startswith('torch') for engine in engines)
+    torch.set_num_threads(_THREADS if own else 1)

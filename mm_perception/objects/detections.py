@@ -40,6 +40,10 @@ class DetectionFinder:
     """Gives each picture the boxes detected in it or shortly before, and follows them.
 
     ``take`` and ``find`` may be called on different threads.
+
+    Attributes:
+        slop: Seconds that detections may be newer than the image: stamps of one moment may differ.
+
     """
 
     def __init__(
@@ -53,12 +57,12 @@ class DetectionFinder:
 
         Args:
             age: Seconds that they may be older than the image that is labelled with them.
-            slop: Seconds that they may be newer: stamps of the same moment may differ.
+            slop: See the attribute.
             clock: The time in ns, for messages without a stamp.
             table: The bundle's; objects are cut out with its margin, and as many of them.
 
         """
-        self._age, self._slop, self._clock = age, slop, clock
+        self._age, self.slop, self._clock = age, slop, clock
         table = table or TabletopSettings()
         self._margin, self._most = table.margin, table.max_objects
         self._tracks = Tracks(_AS_GIVEN)
@@ -124,7 +128,7 @@ class DetectionFinder:
                 f'the newest detections are {age:.2f} s older than the image: is the detector '
                 'running? if it is that slow, raise detections_age'
             )
-        if age < -self._slop:
+        if age < -self.slop:
             raise ImageError(
                 f'the nearest detections are {-age:.2f} s newer than the image: do the detector '
                 'and the camera have the same clock?'

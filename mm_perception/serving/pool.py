@@ -85,6 +85,13 @@ class ClassifierPool:
             shared.parts += 1
             return Share(self, shared, shared.classifier)
 
+    @property
+    def engines(self) -> list[str]:
+        """What computes for the cameras that are active."""
+        with self._lock:
+            shared = list(self._shared.values())
+        return [each.classifier.engine for each in shared if each.active and each.classifier]
+
     def forget(self, shared: _Shared) -> None:
         """Give it to nobody any more."""
         with self._lock:

@@ -19,6 +19,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Generic, TypeVar
 
+from mm_perception.errors import StaleError
+
 Question = TypeVar('Question')
 Answer = TypeVar('Answer')
 Task = Generator[Question, Answer, None]
@@ -131,18 +133,19 @@ class Worker(Generic[Question, Answer]):
     ) -> list[Question]:
         """Do what is one member's alone; so is whatever becomes of it."""
         self._whose = seat, time.monotonic()
+        asked: list[Question] = []
         try:
-            return step()
+            asked = step()
         except StopIteration:
-            return []
+            pass
         except Exception as error:  # noqa: BLE001 - one bad image must not end the work
             with suppress(Exception):  # who cannot even be told does not take the others along
                 seat.failed(error)
-            return []
         finally:
-            self._done(seat)
+            self._done(seat, asked)
+        return asked
 
-    def _done(self, _seat: Seat[Question, Answer]) -> None:
+    def _done(self, _seat: Seat[Question, Answer], _asked: list[Question]) -> None:
         self._whose = None
 
 
@@ -243,13 +246,16 @@ class NewestWorker(Worker[Question, Answer]):
                 seat.since = None
             self._condition.notify_all()
 
-    def _done(self, seat: Seat[Question, Answer]) -> None:
+    def _done(self, seat: Seat[Question, Answer], asked: list[Question]) -> None:
         with self._condition:
             if self._is_mine():
-                super()._done(seat)
+                super()._done(seat, asked)
                 return
             seat.since = None
             self._condition.notify_all()
+        if asked:  # in vain: the others are on another thread by now
+            with suppress(Exception):
+                seat.failed(StaleError(f'took over {_LONG:g} s before inference; others went on'))
         raise _RelievedError
 
     def _is_running(self, thread: threading.Thread | None) -> bool:

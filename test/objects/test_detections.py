@@ -125,6 +125,15 @@ def test_without_detections_of_its_time_an_image_has_no_objects_and_it_is_said_w
         finder.find(picture(START))
 
 
+def test_slop_may_be_changed_meanwhile() -> None:
+    finder = DetectionFinder(0.0, 0.01, lambda: START)
+    finder.take(message(START + NS // 10, MUG))
+    with pytest.raises(ImageError):
+        finder.find(picture(START))
+    finder.slop = 0.2
+    assert len(finder.find(picture(START))) == 1
+
+
 def test_where_nothing_was_detected_there_is_nothing(finder: DetectionFinder) -> None:
     finder.take(message(START))
     assert finder.find(picture(START)) == []

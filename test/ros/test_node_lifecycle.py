@@ -22,6 +22,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn as Return
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
+from std_srvs.srv import SetBool
 
 from mm_perception.interface.annotation import annotate
 from mm_perception.interface.process import run
@@ -296,15 +297,48 @@ def test_a_slop_that_is_changed_live_takes_effect(camera: Camera, outside: Outsi
     outside.wait_for_labels('rgbd')
 
 
-@pytest.fixture
-def inside(bundle: Path) -> Iterator[PerceptionNode]:
+@contextmanager
+def node_inside(model: Path | str, *others: str) -> Iterator[PerceptionNode]:
     """Make a node in this process, for what is not to be seen or done from outside."""
-    arguments = ['--ros-args', '-r', '__ns:=/inside', '-p', f'model:={bundle}']
+    arguments = ['--ros-args', '-r', '__ns:=/inside', '-p', f'model:={model}', *others]
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     node = PerceptionNode()
-    yield node
-    node.close()
-    rclpy.shutdown()
+    try:
+        yield node
+    finally:
+        node.close()
+        rclpy.shutdown()
+
+
+@pytest.fixture
+def inside(bundle: Path) -> Iterator[PerceptionNode]:
+    with node_inside(bundle) as node:
+        yield node
+
+
+def test_topics_are_remapped_once(bundle: Path) -> None:
+    swapped = ('-r', 'rgb/image:=/depth', '-r', '/depth:=/other', '-r', 'depth/image:=/rgb')
+    with node_inside(bundle, *swapped) as node:
+        assert node.trigger_configure() == node.trigger_activate() == Return.SUCCESS
+        topics = {m: node._images[m].topic_name for m in Modality}
+        assert topics == {Modality.RGB: '/depth', Modality.DEPTH: '/rgb'}
+
+
+def test_a_refused_configure_leaves_nothing_behind(tmp_path: Path) -> None:
+    folder = tmp_path / 'unsure'
+    with node_inside('~/no_bundle', '-p', f'uncertain_folder:={folder}') as node:
+        assert node.trigger_configure() == Return.FAILURE
+        assert f'{Path.home()}/no_bundle: no such bundle folder' in (node.refusal or '')
+        assert not folder.exists()
+        assert not node._keeper.statuses()
+        assert not node._keeper.answer(SetBool.Request(data=True), SetBool.Response()).success
+
+
+def test_a_configure_that_is_refused_for_its_folder_gives_the_model_back(bundle: Path) -> None:
+    with node_inside(bundle, '-p', 'uncertain_folder:=/proc/unsure') as node:
+        assert node.trigger_configure() == Return.FAILURE
+        assert 'uncertain_folder' in (node.refusal or '')
+        assert not node._pool._shared
 
 
 @pytest.mark.parametrize('name', ['configure', 'activate', 'deactivate', 'cleanup', 'shutdown'])

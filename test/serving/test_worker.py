@@ -277,6 +277,37 @@ def test_one_that_hangs_by_its_own_doing_holds_up_the_others_for_a_moment_only(
     until(lambda: sum(thread.name == 'test' for thread in threading.enumerate()) == 1)
 
 
+def test_one_that_takes_long_to_ask_is_told_that_the_others_went_on(
+    desk: Desk,
+    worker: NewestWorker[int, int],
+    seats: list[Seat[int, int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subject, '_LONG', 0.05)
+    desk.let_end(100)
+    told: list[Exception] = []
+    slow, searching, found = worker.seat(told.append), threading.Event(), threading.Event()
+
+    def search() -> Task[int, int]:
+        searching.set()
+        assert found.wait(PATIENCE)
+        yield 0
+
+    slow.submit(search())
+    assert searching.wait(PATIENCE)
+
+    def the_other_goes_on() -> bool:
+        seats[0].submit(desk.task(1))
+        time.sleep(0.01)
+        return 1 in desk.said
+
+    until(the_other_goes_on)
+    found.set()
+    until(lambda: bool(told))
+    assert str(told[0]) == 'took over 0.05 s before inference; others went on'
+    assert slow.close(PATIENCE)
+
+
 class Played(NewestWorker[tuple[int, int], tuple[int, int]]):
     """A worker without a thread, which works when the test says so."""
 
