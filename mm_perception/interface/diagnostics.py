@@ -4,7 +4,9 @@
 
 One status each for every sensor, the model, the device, the labels' latency and their trust, with
 the levels of ``diagnostic_msgs/DiagnosticStatus`` and the names of ``diagnostic_updater``
-(``<node>: <subject>``). An error says what to do.
+(``<node>: <subject>``). An error says what to do. What is as it should be is OK, though there be
+nothing to tell yet or the node be inactive: one STALE among others makes ``diagnostic_aggregator``
+report an error.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from mm_perception.errors import ImageError
+from mm_perception.errors import ImageError, StaleError
 from mm_perception.health import SensorStatus
 from mm_perception.objects.finding import LabelledObject
 from mm_perception.observation import UNKNOWN, Modality, Prediction
@@ -31,12 +33,11 @@ TRUST_WINDOW = 10
 
 
 class Level(IntEnum):
-    """The levels of ``diagnostic_msgs/DiagnosticStatus``."""
+    """The levels of ``diagnostic_msgs/DiagnosticStatus`` that are used."""
 
     OK = 0
     WARN = 1
     ERROR = 2
-    STALE = 3
 
 
 @dataclass(frozen=True)
@@ -119,16 +120,17 @@ def sensor_status(
             sensor's; None when all is well.
 
     """
-    level = Level[status.level.upper()]
-    message = status.reason
-    if level in (Level.STALE, Level.ERROR):
-        level, message = _silence(modality, level, status, inlet, trouble)
+    level, message = Level.OK, status.reason
+    if status.level in ('stale', 'error'):
+        level, message = _silence(modality, status, inlet, trouble)
     elif trouble is not None:
         level, message = Level.WARN, trouble
     elif other is not None and status.rate < _FAR_UNDER * other.rate:
         level = Level.WARN
         message = f'{status.rate:.1f} Hz where the other sensor has {other.rate:.1f}: '
         message += FASTDDS_HINT
+    elif status.level == 'warn':
+        level = Level.WARN
     return Status(
         str(modality),
         level,
@@ -144,7 +146,7 @@ def sensor_status(
 
 
 def _silence(
-    modality: Modality, level: Level, status: SensorStatus, inlet: Inlet, trouble: str | None
+    modality: Modality, status: SensorStatus, inlet: Inlet, trouble: str | None
 ) -> tuple[Level, str]:
     """Say why nothing usable comes, and what to do about it."""
     if trouble is not None:
@@ -152,20 +154,21 @@ def _silence(
     if not inlet.heard:
         return Level.ERROR, unheard(modality, inlet)
     who = ', '.join(source.node for source in inlet.heard)
-    silent = level is Level.STALE or status.reason.startswith('silent')
+    never = status.level == 'stale'
+    silent = never or status.reason.startswith('silent')
     if silent and inlet.unheard:  # one that ended without a word is listed for a while
         return Level.ERROR, f'{unheard(modality, inlet)}; {who} sends nothing'
-    if level is Level.STALE:
-        return level, (
+    if never:
+        return Level.WARN, (
             f'{inlet.topic}: no frame has come yet, though {who} publishes it; '
             f'is the camera plugged in? If it sends: {FASTDDS_HINT}'
         )
-    if status.reason.startswith('silent'):
-        return level, (
+    if silent:
+        return Level.ERROR, (
             f'{inlet.topic}: {status.reason}, though {who} publishes it; '
             'is the camera still plugged in?'
         )
-    return level, _with_way_out(f'{inlet.topic}: {status.reason}', _CHECK_CAMERA)
+    return Level.ERROR, _with_way_out(f'{inlet.topic}: {status.reason}', _CHECK_CAMERA)
 
 
 def _with_way_out(message: str, way_out: str) -> str:
@@ -207,7 +210,7 @@ def never_pairs(apart: float) -> str:
 
 def unsubscribed_status(modality: Modality, state: str) -> Status:
     """Describe a sensor that the node does not listen to."""
-    return Status(str(modality), Level.STALE, f'not subscribed: the node is {state}')
+    return Status(str(modality), Level.OK, f'not subscribed: the node is {state}')
 
 
 def model_status(
@@ -225,9 +228,9 @@ def model_status(
     """
     values = {'bundle': bundle, 'classes': str(classes), 'lifecycle': state}
     if refusal is not None:
-        way_out = 'put that right, then configure again'
+        way_out = f'put that right, then {"activate" if state == "inactive" else "configure"} again'
         return Status('model', Level.ERROR, _with_way_out(refusal, way_out), values)
-    if isinstance(fault, ImageError):  # nothing to see where the object should be
+    if isinstance(fault, (ImageError, StaleError)):  # nothing to see there, or too late
         return Status('model', Level.WARN, f'no label: {fault}', values)
     if fault is not None:
         return Status(
@@ -238,14 +241,14 @@ def model_status(
             values,
         )
     if not classes:
-        return Status('model', Level.STALE, f'not loaded: the node is {state}', values)
+        return Status('model', Level.OK, f'not loaded: the node is {state}', values)
     return Status('model', Level.OK, f'{classes} classes from {bundle}', values)
 
 
 def device_status(device: str | None, engine: str, fault: str | None) -> Status:
     """Describe where the networks run; a fallback from the GPU is an error with its cause."""
     if device is None:
-        return Status('device', Level.STALE, 'in use only while the node is active')
+        return Status('device', Level.OK, 'in use only while the node is active')
     level = Level.OK if fault is None else Level.ERROR
     values = {'device': device, 'engine': engine}
     return Status('device', level, fault or f'running on {device}, {engine}', values)
@@ -273,12 +276,11 @@ def latency_status(took: Sequence[tuple[float, float]], busy: float, replaced: i
         return Status(
             'latency',
             Level.ERROR,
-            f'one inference has taken {busy:.0f} s so far: the device hangs; deactivate the node, '
-            'or set device to cpu',
+            f'one inference has taken {busy:.0f} s so far: the device hangs; restart the node',
             values,
         )
     if not took:
-        return Status('latency', Level.STALE, 'no label yet', values)
+        return Status('latency', Level.OK, 'no label lately', values)
     return Status('latency', Level.OK, f'{statistics.median(latencies):.1f} ms', values)
 
 
@@ -295,7 +297,7 @@ def objects_status(
     if isinstance(fault, ImageError):
         return Status('objects', Level.WARN, f'not known: {fault}')
     if objects is None:
-        return Status('objects', Level.STALE, 'no picture')
+        return Status('objects', Level.OK, 'no picture')
     carried = sum(each.seen.carried for each in objects)
     values = {'objects': str(len(objects)), 'carried': str(carried)}
     if not objects:
@@ -314,7 +316,7 @@ def trust_status(recent: Sequence[Prediction]) -> Status:
 
     """
     if not recent:
-        return Status('trust', Level.STALE, 'no label yet')
+        return Status('trust', Level.OK, 'no label lately')
     novelty = [p.novelty for p in recent if p.novelty is not None]
     if not novelty:
         return Status('trust', Level.OK, 'the bundle cannot tell what is unknown to it')

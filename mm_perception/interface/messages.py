@@ -50,8 +50,9 @@ def need_detections(region: str) -> None:
 
 
 def header_of(labelled: Labelled) -> Any:
-    """Make the header that every message about this observation carries."""
-    return Header(stamp=time_of(labelled.observation.stamp), frame_id=labelled.used[-1].frame_id)
+    """Make the header that every message about this observation carries: its picture's."""
+    frame = labelled.picture
+    return Header(stamp=time_of(frame.stamp), frame_id=frame.frame_id)
 
 
 def time_of(stamp: int) -> Any:

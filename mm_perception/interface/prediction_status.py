@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mm_perception.interface.diagnostics import Level, Status
-from mm_perception.observation import Modality, Prediction
+from mm_perception.observation import Prediction
 from mm_perception.regions import Region, RegionSettings, find_region
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def _object_status(labelled: Labelled, each: LabelledObject) -> Status:
 
 def pixels_of(labelled: Labelled, each: LabelledObject) -> Region:
     """Give the box in pixels of the colour image, of depth's if there is no other."""
-    frame = min(labelled.used, key=lambda frame: frame.modality is not Modality.RGB)
-    return find_region(RegionSettings(), frame, each.seen.box)
+    return find_region(RegionSettings(), labelled.picture, each.seen.box)
 
 
 def _prediction_status(labelled: Labelled, prediction: Prediction) -> Status:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,15 +26,15 @@ from mm_perception.objects.detections import DetectionFinder
 from mm_perception.objects.finding import LabelledObject, ObjectFinder
 from mm_perception.observation import NO_MODE, Frame, Modality, Observation, Prediction
 from mm_perception.pairing import Pairing, PairingSettings
-from mm_perception.serving.request import Answer, ClassifierSettings, Request
+from mm_perception.serving.request import Answer, ClassifierSettings, Request, Trusted
 from mm_perception.serving.worker import NewestWorker, PromptWorker, Worker
 
 if TYPE_CHECKING:
     from mm_perception.classifier import Classifier
 
-_RECENT = 100  # labels that the latency figures are of
+_RECENT, _LATELY = 100, 10.0  # labels, and their age in seconds, that diagnostics are of
 
-_Said = tuple[Prediction | None, tuple[LabelledObject, ...] | None]
+_Found = tuple[Prediction | None, tuple[LabelledObject, ...] | None]
 
 
 class Received(NamedTuple):
@@ -50,6 +50,15 @@ class Received(NamedTuple):
     time: int
     message: Any
     camera_info: Any
+
+
+class _Said(NamedTuple):
+    """A label that diagnostics are of, with when it was said in seconds of the monotonic clock."""
+
+    prediction: Prediction
+    latency: float
+    inference: float
+    at: float
 
 
 class _Arrival(NamedTuple):
@@ -92,6 +101,14 @@ class Labelled:
         used = [f for f in frames if not modes or modes & {'rgbd', str(f.modality)}]
         return sorted(used, key=lambda frame: frame.stamp)
 
+    @property
+    def picture(self) -> Frame:
+        """The frame whose header messages have, and in whose pixels boxes are given.
+
+        Colour's where it was used, else depth's.
+        """
+        return min(self.used, key=lambda frame: frame.modality is not Modality.RGB)
+
 
 @dataclass(frozen=True)
 class _Job:
@@ -100,22 +117,30 @@ class _Job:
     Attributes:
         observation: What to label.
         arrived: When its newest frame did, in seconds of the monotonic clock.
-        expires: When each of its frames is stale, in ns of the node's clock.
+        patience: After how many ns from its arrival on a frame is stale.
         received: What its frames were made of.
 
     """
 
     observation: Observation
     arrived: float
-    expires: Mapping[Modality, int]
+    patience: int
     received: Mapping[Modality, Received]
 
-    def fresh(self, now: int) -> Observation | None:
-        """What is left to be labelled: no label is made of what is stale."""
-        frames = [f for m, f in self.observation.frames.items() if now <= self.expires[m]]
-        if len(frames) == len(self.observation.frames):
-            return self.observation
-        return Observation.of(*frames) if frames else None
+    def fresh(self, now: int, trusted: Trusted) -> Observation | None:
+        """What is left to be labelled: nothing of a sensor that is lost, and nothing stale.
+
+        What waited until one of its frames was stale is stale as a whole: the other alone would
+        be no newer, and show less.
+        """
+        left = [frame for m, frame in self.observation.frames.items() if trusted(m)]
+        if not left or self.age(now, left) > self.patience:
+            return None
+        return Observation.of(*left)
+
+    def age(self, now: int, frames: Iterable[Frame]) -> int:
+        """Give the time since the first of some of its frames came, in ns."""
+        return now - min(self.received[frame.modality].time for frame in frames)
 
 
 class Watch:
@@ -173,8 +198,7 @@ class Watch:
         self._unreadable: dict[Modality, str] = {}
         self._begun = False
         self._deadlines: dict[Modality, int] = {}  # when a sensor is lost; the worker reads them
-        self._took: deque[tuple[float, float]] = deque(maxlen=_RECENT)
-        self._predicted: deque[Prediction] = deque(maxlen=diagnostics.TRUST_WINDOW)
+        self._took: deque[_Said] = deque(maxlen=_RECENT)
         self._labelling = labelling or ClassifierSettings()
         self._live = live
         if worker is None:
@@ -254,6 +278,8 @@ class Watch:
         for sensor in self._sensors.values():
             sensor.settings = health
         self._pairing.settings = pairing
+        if isinstance(self._finder, DetectionFinder):
+            self._finder.slop = pairing.slop
 
     def close(self, patience: float) -> bool:
         """Stop labelling; tell whether the inference under way ended within so many seconds."""
@@ -273,15 +299,21 @@ class Watch:
             )
             for modality, health in healths.items()
         ]
-        took, busy = list(self._took), self._seat.busy_for()
+        lately = time.monotonic() - _LATELY
+        took = [each for each in list(self._took) if each.at > lately]
+        trusted = [each.prediction for each in took[-diagnostics.TRUST_WINDOW :]]
         blind = all(sensor.is_lost(now) for sensor in self._sensors.values())
         seen = (None, None) if blind else (self._objects, self.fault)
         objects = [] if self._finder is None else [diagnostics.objects_status(*seen)]
         return [
             *sensors,
             *objects,
-            diagnostics.latency_status(took, busy, self._seat.replaced),
-            diagnostics.trust_status(list(self._predicted)),
+            diagnostics.latency_status(
+                [(each.latency, each.inference) for each in took],
+                self._seat.busy_for(),
+                self._seat.replaced,
+            ),
+            diagnostics.trust_status(trusted),
         ]
 
     def _misfit(self, modality: Modality, healths: Mapping[Modality, SensorStatus]) -> str | None:
@@ -304,39 +336,38 @@ class Watch:
         if observation is None:
             return
         self._begun = True
-        expires, received, arrived = {}, {}, 0.0
-        for modality, frame in observation.frames.items():
-            received[modality], at = self._arrivals[frame]
-            since = received[modality].time
-            expires[modality] = since + round(self._sensors[modality].timeout * NS)
-            arrived = max(arrived, at)
-        self._seat.submit(self._label(_Job(observation, arrived, expires, received)))
+        came = {modality: self._arrivals[frame] for modality, frame in observation.frames.items()}
+        received = {modality: arrival.received for modality, arrival in came.items()}
+        arrived = max(arrival.at for arrival in came.values())
+        patience = round(max(self._sensors[m].timeout for m in observation.frames) * NS)
+        self._seat.submit(self._label(_Job(observation, arrived, patience, received)))
 
     def _label(self, job: _Job) -> Generator[Request, Answer, None]:
         """Label an observation and say so; the worker's thread runs this."""
         started = time.monotonic()
         observation = self._fresh(job)
         if observation is None:
-            return  # it waited too long behind another
+            self._on_stale(job)
+            return
         try:
             prediction, objects = yield from self._say(observation, partial(self._fresh, job))
         except StaleError:
-            return  # its sensors were lost meanwhile; diagnostics say so
+            self._on_stale(job)
+            return
         done = time.monotonic()
         latency, inference = 1e3 * (done - job.arrived), 1e3 * (done - started)
         self.fault, self._objects = None, objects
         if prediction is not None:
-            self._took.append((latency, inference))
-            self._predicted.append(prediction)
+            self._took.append(_Said(prediction, latency, inference, time.monotonic()))
         received = {modality: job.received[modality] for modality in observation.frames}
         self._said(Labelled(observation, prediction, latency, inference, objects, received))
 
     def _fresh(self, job: _Job) -> Observation | None:
-        return job.fresh(self._clock()) if self._live else job.observation
+        return job.fresh(self._clock(), self._is_trusted) if self._live else job.observation
 
     def _say(
         self, observation: Observation, fresh: Callable[[], Observation | None]
-    ) -> Generator[Request, Answer, _Said]:
+    ) -> Generator[Request, Answer, _Found]:
         """Label the object, or all objects; the label of several is the main one's."""
         if self._finder is None:
             (prediction,) = yield Request(fresh, None, self._is_trusted, self._labelling)
@@ -355,6 +386,17 @@ class Watch:
 
     def _is_trusted(self, modality: Modality) -> bool:
         return not self._live or self._clock() <= self._deadlines[modality]
+
+    def _on_stale(self, job: _Job) -> None:
+        """Tell of an observation that grew stale though no sensor is lost; those are told of."""
+        age = job.age(self._clock(), job.observation.frames.values())
+        if age > job.patience and all(self._is_trusted(m) for m in job.observation.frames):
+            self._on_fault(
+                StaleError(
+                    f'an image was {age / 1e6:.0f} ms old before inference could begin, and is '
+                    f"stale after {job.patience / 1e6:.0f}; lower the camera's rate, or raise grace"
+                )
+            )
 
     def _on_fault(self, error: Exception) -> None:
         self.fault = error

@@ -37,8 +37,8 @@ def values_of(status: object) -> dict[str, str]:
 
 def test_a_prediction_carries_everything_about_one_label() -> None:
     message = messages.prediction_message('/robot/mm_perception', BOTH)
-    assert (message.header.stamp.sec, message.header.stamp.nanosec) == (5, 30_000_000)
-    assert message.header.frame_id == 'depth'  # of the newest
+    assert (message.header.stamp.sec, message.header.stamp.nanosec) == (5, 1)
+    assert message.header.frame_id == 'colour'  # the picture's, though depth is newer
     (status,) = message.status
     assert (status.name, status.message) == ('/robot/mm_perception: prediction', 'mug')
     assert status.level == b'\0'
@@ -68,11 +68,11 @@ def test_a_modality_that_was_not_used_has_no_stamp_though_it_was_seen() -> None:
 
 
 def test_a_status_becomes_one_of_diagnostic_msgs_with_the_nodes_name() -> None:
-    status = Status('rgb', Level.STALE, 'no frame', {'rate_hz': '0.00'})
+    status = Status('rgb', Level.ERROR, 'no frame', {'rate_hz': '0.00'})
     message = messages.diagnostics_message('/mm_perception', 3 * NS, [status])
     assert message.header.stamp.sec == 3
     (made,) = message.status
-    assert (made.name, made.level, made.message) == ('/mm_perception: rgb', b'\3', 'no frame')
+    assert (made.name, made.level, made.message) == ('/mm_perception: rgb', b'\2', 'no frame')
     assert values_of(made) == {'rate_hz': '0.00'}
 
 
@@ -94,7 +94,7 @@ def test_a_classification_has_every_class_with_its_score() -> None:
     if messages.CLASSIFICATION is None:
         pytest.skip('vision_msgs is not installed')
     message = messages.classification_message(BOTH)
-    assert message.header.frame_id == 'depth'
+    assert message.header.frame_id == 'colour'
     assert [(r.class_id, r.score) for r in message.results] == list(SCORES.items())
 
 

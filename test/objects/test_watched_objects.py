@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 from bundles import warm_classifier
-from robot import DEPTH, INLETS, PATIENCE, RGB, START, Robot
+from robot import DEPTH, INLETS, PATIENCE, RGB, START, Robot, until
 from tables import CAMERA, Block, Table
 
 from mm_perception.classifier import Classifier
+from mm_perception.errors import StaleError
 from mm_perception.health import NS
 from mm_perception.images import fill_image
 from mm_perception.interface.diagnostics import Level, Status
@@ -107,7 +108,26 @@ def test_objects_are_no_more_in_the_picture_when_there_is_none(
     at_a_table.wait_for(1)
     at_a_table.now += NS
     status = next(s for s in at_a_table.watch.statuses(INLETS) if s.subject == 'objects')
-    assert status.level is Level.STALE
+    assert (status.level, status.message) == (Level.OK, 'no picture')
+
+
+def test_finding_that_takes_longer_than_a_frame_is_fresh_is_told(
+    at_a_table: RobotAtATable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*_: object) -> list[Any]:
+        for _ in range(3):  # meanwhile the camera goes on
+            at_a_table.see(RGB, DEPTH)
+        return []
+
+    for count in range(1, 6):
+        at_a_table.see(RGB, DEPTH)
+        at_a_table.wait_for(count)
+    with monkeypatch.context() as patched:
+        patched.setattr(at_a_table.watch._finder, 'find', slow)
+        at_a_table.see(RGB, DEPTH)
+        until(lambda: bool(at_a_table.failures))
+    assert isinstance(at_a_table.watch.fault, StaleError)
+    assert "stale after 87; lower the camera's rate" in str(at_a_table.watch.fault)
 
 
 def test_empty_table_has_no_label_and_is_no_fault(at_a_table: RobotAtATable) -> None:

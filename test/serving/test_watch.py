@@ -120,6 +120,52 @@ def test_of_an_observation_that_waited_only_what_is_fresh_is_labelled(robot: Rob
     assert [frame.stamp for frame in labelled.used] == [stamp]
 
 
+def test_pair_that_waits_for_slow_work_is_not_halved_while_both_sensors_live(robot: Robot) -> None:
+    def see(number: int) -> None:
+        """Let a period of colour pass; depth comes with each third image."""
+        robot.see(RGB, *([DEPTH] if number % 3 == 0 else []))
+
+    for number in range(16):
+        see(number)
+        robot.wait_for(number // 3 + 1)
+    robot.gate.clear()
+    for number in range(16, 19):  # the last completes a pair
+        see(number)
+    robot.wait_for(7)
+    stamp = robot.now
+    for number in range(19, 22):
+        see(number)
+    waiting = robot.now
+    for number in range(22, 24):
+        see(number)
+    robot.now += 40_000_000  # colour is stale after 87 ms, depth after 220: the pair waited 107
+    assert robot.watch.poll() == 'rgbd'
+    robot.gate.set()
+    labelled = robot.wait_for(8)[-1]
+    assert (labelled.prediction.mode, labelled.prediction.stamp) == ('rgbd', waiting)
+    assert robot.labels[6].prediction.stamp == stamp
+    assert not robot.failures
+
+
+def test_pair_that_waited_too_long_is_told_where_no_sensor_is_lost(robot: Robot) -> None:
+    for count in range(1, 6):
+        robot.see(RGB, DEPTH)
+        robot.wait_for(count)
+    robot.gate.clear()
+    robot.see(RGB, DEPTH)
+    robot.wait_for(6)
+    robot.see(RGB, DEPTH)  # waits
+    robot.now += 80_000_000
+    for modality in (RGB, DEPTH):  # live, but of another moment each: they do not pair
+        shift = -55_000_000 if modality is DEPTH else 0
+        robot.watch.see(modality, robot.image(modality, robot.now + shift))
+    robot.now += 20_000_000
+    robot.gate.set()
+    until(lambda: bool(robot.failures))
+    assert str(robot.watch.fault).startswith('an image was 100 ms old before inference could begin')
+    assert len(robot.labels) == 6
+
+
 def test_of_observations_that_wait_the_newest_is_labelled(robot: Robot) -> None:
     robot.gate.clear()
     robot.see(RGB, DEPTH)

@@ -122,7 +122,7 @@ class AnnotatedBag:
 
     def label(self, labelled: Labelled, picture: NDArray[np.uint8], time: int) -> None:
         """Write a label: the class, if there is an object, all about it, and the picture (RGB)."""
-        header = _header(labelled.observation.stamp, labelled.used[-1].frame_id)
+        header = _header(labelled.picture.stamp, labelled.picture.frame_id)
         if labelled.prediction is not None:
             self._text(LABEL, labelled.prediction.label, time)
         statuses = [_status(each) for each in prediction_statuses(labelled)]

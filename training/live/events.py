@@ -76,7 +76,7 @@ class Status(_Event):
 
     event: Literal['status'] = 'status'
     subject: str = Field(description='``rgb``, ``depth``, ``model``, ``device``, ``latency``.')
-    level: int = Field(description='0 OK, 1 WARN, 2 ERROR, 3 STALE.')
+    level: int = Field(description='0 OK, 1 WARN, 2 ERROR.')
     message: str
     values: dict[str, str] = Field(default_factory=dict)
 

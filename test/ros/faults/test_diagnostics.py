@@ -19,7 +19,7 @@ from outside import DEPTH, NODE, NS, RGB, Camera, NodeProcess, Outside, until
 from mm_perception.observation import Modality
 
 LONG = pytest.mark.long
-LEVELS = OK, WARN, ERROR, STALE = b'\0', b'\1', b'\2', b'\3'
+LEVELS = OK, WARN, ERROR = b'\0', b'\1', b'\2'
 BOUNDED = 5.0  # seconds between two log lines about one trouble
 WAY_OUT = re.compile(r'; |\?$|\? If it')  # a semicolon before what to do, or a question that tells
 

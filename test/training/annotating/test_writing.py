@@ -25,7 +25,7 @@ LABELLED = Labelled(
     inference=7.0,
 )
 STATUSES = [
-    Status('rgb', Level.STALE, 'no frame', {'rate_hz': '0.00'}),
+    Status('rgb', Level.WARN, 'no frame', {'rate_hz': '0.00'}),
     Status('model', Level.OK, 'two classes'),
 ]
 
