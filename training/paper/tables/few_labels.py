@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 from rich.table import Table
@@ -29,6 +29,9 @@ HEADS: Mapping[Mode, str] = {'x': 'RGB', 'w': 'depth', 'xw': 'both'}
 
 Runs = Mapping[tuple[int, int], Result]
 """A learner's results by seed and split."""
+
+_Kind = tuple[str, str, int | None]
+"""The data set, what the recipe is called, and the dimension of a."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,11 @@ class Section:
 
 
 def sections(results: Sequence[Result]) -> list[Section]:
-    """Sort results of frozen backbones by data set and recipe; of a run done twice the newest."""
+    """Sort results of frozen backbones by data set and recipe; of a run done twice the newest.
+
+    Recipes that differ in the dimension of a are kept apart. One without a learner of the labelled
+    frames alone, as ``depth_encodings`` leaves, is left out where another with its name has one.
+    """
     of_kind = sorted(
         (r for r in results if f', {FROZEN} ' in r.data and r.model in NAMES),
         key=lambda r: r.time,
@@ -83,8 +90,16 @@ def sections(results: Sequence[Result]) -> list[Section]:
         (r for r in of_kind if r.model != LINEAR),
         key=lambda r: (r.data, Variant(r.recipe, r.epochs).rank),
     )
-    kinds = dict.fromkeys((r.data, _recipe(r)) for r in made)
-    return [Section(data, recipe, _runs(of_kind, data, recipe)) for data, recipe in kinds]
+    kinds = dict.fromkeys((r.data, _recipe(r), r.a) for r in made)
+    found = {kind: Section(*kind[:2], _runs(of_kind, *kind)) for kind in kinds}
+    kept = [kind for kind in kinds if _is_compared(found, kind)]
+    several = [kind[:2] for kind in kept]
+    return [
+        replace(found[kind], recipe=f'{kind[1]}, a of {kind[2]}')
+        if several.count(kind[:2]) > 1
+        else found[kind]
+        for kind in kept
+    ]
 
 
 def print_few_labels(console: Console, results: Sequence[Result]) -> None:
@@ -113,12 +128,23 @@ def _recipe(result: Result) -> str:
     return f'{Variant(result.recipe, result.epochs).label}, α {result.alpha:g}, β {result.beta:g}'
 
 
+def _is_compared(found: Mapping[_Kind, Section], kind: _Kind) -> bool:
+    """Whether a section has who learned from labels alone, or no other that differs in a has."""
+    alike = {key: section for key, section in found.items() if key[:2] == kind[:2]}
+    compared = [
+        key
+        for key, section in alike.items()
+        if any(LABELLED_ONLY in learners for learners in section.runs.values())
+    ]
+    return kind in compared or not compared
+
+
 def _runs(
-    results: Iterable[Result], data: str, recipe: str
+    results: Iterable[Result], data: str, recipe: str, a: int | None
 ) -> dict[str, dict[str, dict[tuple[int, int], Result]]]:
     runs: dict[str, dict[str, dict[tuple[int, int], Result]]] = {}
     for r in results:
-        if r.data == data and (r.model == LINEAR or _recipe(r) == recipe):
+        if r.data == data and (r.model == LINEAR or (_recipe(r), r.a) == (recipe, a)):
             place = runs.setdefault(r.labels, {}).setdefault(r.model, {})
             place[r.seed, r.split or 0] = r
     return {labels: runs[labels] for labels in sorted(runs, key=fewest_first)}

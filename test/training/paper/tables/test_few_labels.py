@@ -120,6 +120,21 @@ def test_newest_run_counts_and_recipes_are_kept_apart() -> None:
     assert all(section.accuracy('5%', LINEAR, 'xw').mean == 90 for section in found)  # type: ignore[union-attr]
 
 
+def test_recipes_that_differ_in_a_alone_are_kept_apart() -> None:
+    narrow = [result(LABELLED_ONLY, 60, a=64), result(SEMI_SUPERVISED, 70, a=64)]
+    wide = result(SEMI_SUPERVISED, 20, a=128)  # as depth_encodings leaves: nothing to compare with
+    (section,) = sections([*narrow, wide])
+    assert section.recipe == 'ours (60 epochs), α 30, β 1'
+    assert section.accuracy('5%', SEMI_SUPERVISED, 'xw').mean == 70  # type: ignore[union-attr]
+    found = sections([*narrow, wide, result(LABELLED_ONLY, 10, a=128)])
+    assert [section.recipe for section in found] == [
+        'ours (60 epochs), α 30, β 1, a of 64',
+        'ours (60 epochs), α 30, β 1, a of 128',
+    ]
+    gains = [section.gain('5%', 'xw') for section in found]
+    assert [gain.mean for gain in gains if gain] == [10, 10]
+
+
 def test_frozen_backbones_stand_in_no_other_table() -> None:
     file = io.StringIO()
     print_table(Console(file=file, width=120), 'table5', [result(SEMI_SUPERVISED, 12.3)])
