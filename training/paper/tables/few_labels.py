@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -30,8 +31,33 @@ HEADS: Mapping[Mode, str] = {'x': 'RGB', 'w': 'depth', 'xw': 'both'}
 Runs = Mapping[tuple[int, int], Result]
 """A learner's results by seed and split."""
 
-_Kind = tuple[str, str, int | None]
-"""The data set, what the recipe is called, and the dimension of a."""
+
+class _Kind(NamedTuple):
+    """What results of one section have in common."""
+
+    data: str
+    variant: Variant
+    alpha: float | None
+    beta: float | None
+    a: int | None
+
+    @classmethod
+    def of(cls, result: Result) -> _Kind:
+        """Give the kind of a result."""
+        variant = Variant(result.recipe, result.epochs)
+        return cls(result.data, variant, result.alpha, result.beta, result.a)
+
+    @property
+    def title(self) -> str:
+        """Name the recipe, but for a."""
+        return f'{self.variant.label}, α {self.alpha:g}, β {self.beta:g}'
+
+    def has(self, result: Result) -> bool:
+        """Whether a result is one of these; by all shipped recipes the linear one is the same."""
+        if result.model != LINEAR:
+            return _Kind.of(result) == self
+        own = 'own' in {self.variant.kind, Variant(result.recipe, result.epochs).kind}
+        return result.data == self.data and (not own or result.recipe == self.variant.recipe)
 
 
 @dataclass(frozen=True)
@@ -90,14 +116,15 @@ def sections(results: Sequence[Result]) -> list[Section]:
         (r for r in of_kind if r.model != LINEAR),
         key=lambda r: (r.data, Variant(r.recipe, r.epochs).rank),
     )
-    kinds = dict.fromkeys((r.data, _recipe(r), r.a) for r in made)
-    found = {kind: Section(*kind[:2], _runs(of_kind, *kind)) for kind in kinds}
-    kept = [kind for kind in kinds if _is_compared(found, kind)]
-    several = [kind[:2] for kind in kept]
+    found = {kind: _runs(of_kind, kind) for kind in dict.fromkeys(map(_Kind.of, made))}
+    kept = [kind for kind in found if _is_compared(found, kind)]
+    several = [kind[:-1] for kind in kept]
     return [
-        replace(found[kind], recipe=f'{kind[1]}, a of {kind[2]}')
-        if several.count(kind[:2]) > 1
-        else found[kind]
+        Section(
+            kind.data,
+            kind.title + (f', a of {kind.a}' if several.count(kind[:-1]) > 1 else ''),
+            found[kind],
+        )
         for kind in kept
     ]
 
@@ -124,27 +151,22 @@ def print_few_labels(console: Console, results: Sequence[Result]) -> None:
         )
 
 
-def _recipe(result: Result) -> str:
-    return f'{Variant(result.recipe, result.epochs).label}, α {result.alpha:g}, β {result.beta:g}'
-
-
-def _is_compared(found: Mapping[_Kind, Section], kind: _Kind) -> bool:
-    """Whether a section has who learned from labels alone, or no other that differs in a has."""
-    alike = {key: section for key, section in found.items() if key[:2] == kind[:2]}
+def _is_compared(found: Mapping[_Kind, Mapping[str, Mapping[str, Runs]]], kind: _Kind) -> bool:
+    """Whether a kind has who learned from labels alone, or no other that differs in a has."""
     compared = [
-        key
-        for key, section in alike.items()
-        if any(LABELLED_ONLY in learners for learners in section.runs.values())
+        each
+        for each, runs in found.items()
+        if each[:-1] == kind[:-1] and any(LABELLED_ONLY in learners for learners in runs.values())
     ]
     return kind in compared or not compared
 
 
 def _runs(
-    results: Iterable[Result], data: str, recipe: str, a: int | None
+    results: Iterable[Result], kind: _Kind
 ) -> dict[str, dict[str, dict[tuple[int, int], Result]]]:
     runs: dict[str, dict[str, dict[tuple[int, int], Result]]] = {}
     for r in results:
-        if r.data == data and (r.model == LINEAR or (_recipe(r), r.a) == (recipe, a)):
+        if kind.has(r):
             place = runs.setdefault(r.labels, {}).setdefault(r.model, {})
             place[r.seed, r.split or 0] = r
     return {labels: runs[labels] for labels in sorted(runs, key=fewest_first)}

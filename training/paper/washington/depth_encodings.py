@@ -75,6 +75,7 @@ def run_depth_encodings(
     seeds: Sequence[int] = (0,),
 ) -> list[Result]:
     """Run what is not in the results yet; arguments, result and errors are ``run_few_labels``'s."""
+    setting = setting.named('depth_encodings')
     objects, chosen = opened(folder, trials_file, splits, setting)
     kinds = chosen_by_name(_kinds(setting), only, 'depth_encodings')
     added: list[Result] = []

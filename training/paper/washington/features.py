@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -32,10 +32,11 @@ from training.fitting.joined import pieces
 from training.interrupt import stoppable
 from training.material import split as divide
 from training.paper.learners import FROZEN, TAUGHT
-from training.paper.results import RecipeName, lasting
+from training.paper.results import RecipeName
+from training.paper.washington.naming import recipe_name
 from training.paper.washington.splits import Objects, Split
 from training.progress import progress_bars
-from training.recipe import PAPER, FineTuning, Recipe, read_recipe
+from training.recipe import FineTuning, Recipe
 from training.session import Setting as Session
 
 Labels = Literal['few', 'all']
@@ -54,6 +55,7 @@ class Setting:
         device: Where to compute.
         console: Where progress is shown.
         quick: Whether the rows are to be marked as a quick look.
+        name: What results call the recipe; None finds out by its settings.
 
     """
 
@@ -64,6 +66,17 @@ class Setting:
     device: torch.device
     console: Console
     quick: bool = False
+    name: RecipeName | None = None
+
+    def named(self, ours: str) -> Setting:
+        """Give the setting whose recipe keeps its name, however an experiment varies it.
+
+        Args:
+            ours: The shipped recipe that is the experiment's own.
+
+        """
+        name = recipe_name(self.recipe, self.fine_tuning, ours=ours, quick=self.quick)
+        return replace(self, name=name)
 
     def labels(self, labels: Labels) -> str:
         """Name the labels as results do: ``5%``, ``all``."""
@@ -80,19 +93,8 @@ class Setting:
         return ', '.join([objects.name, *others, *[encoding] * (encoding != 'jet')])
 
     def called(self) -> RecipeName:
-        """Name the recipe: the paper's, shortened (or another backbone), longer, quick, or ours."""
-        if self.quick:
-            return 'quick'
-        published, how = read_recipe(Path('washington')), self.fine_tuning or PAPER
-        if _settings(self.recipe, how) != _settings(published, PAPER):
-            return 'ours'
-        names = {spec.name for spec in self.recipe.pipeline.backbones.values()}
-        backbones_as_published = names == {BackboneSettings().name} and (
-            self.fine_tuning == PAPER.model_copy(update={'seed': how.seed})
-        )
-        if not backbones_as_published:
-            return 'shortened'
-        return lasting(self.recipe.optimisation.epochs, published.optimisation.epochs)
+        """Name the recipe as results do, see ``recipe_name``."""
+        return self.name or recipe_name(self.recipe, self.fine_tuning, quick=self.quick)
 
     @contextmanager
     def run(self, title: str, checkpoint: Path | None = None) -> Iterator[Run]:
@@ -113,15 +115,6 @@ def bar(console: Console, title: str) -> Iterator[Callable[[int, int | None], No
     with progress_bars(console) as shown:
         task = shown.add_task(title, total=None)
         yield lambda done, total: shown.update(task, completed=done, total=total)
-
-
-def _settings(recipe: Recipe, fine_tuning: FineTuning) -> dict[str, Any]:
-    """All that decides a result, but for epochs, backbones, the model's name and the seed."""
-    left: dict[str, Any] = recipe.model_dump(exclude={'seed', 'efficiency'})
-    left['pipeline'].pop('backbones')
-    left['optimisation'].pop('epochs')
-    left['model'].pop('name', None)
-    return left | fine_tuning.model_dump(exclude={'seed', 'epochs'})
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
+from mm_perception.errors import SettingsError
 from training.features.dataset import Dataset
-from training.paper.learners import LEARNERS, LINEAR
+from training.paper.learners import LEARNERS
 from training.paper.results import Result, append, read
 from training.paper.washington.features import Setting, frozen_features
-from training.paper.washington.splits import Objects
 from training.paper.washington.trials import (
     Trial,
     chosen_by_name,
@@ -59,13 +59,19 @@ def run_few_labels(
         StoppedError: Ctrl-C; the same call goes on where it stopped.
 
     """
+    if setting.recipe.teaching is not None:
+        raise SettingsError(
+            'teaching: few_labels leaves the backbones as they are; take depth_encodings, or --set '
+            'teaching=null'
+        )
+    setting = setting.named('few_labels')
     objects, chosen = opened(folder, trials_file, splits, setting)
     kinds = chosen_by_name(_kinds(setting), only, 'few_labels')
     added: list[Result] = []
     dataset: Dataset | None = None
     for seed, split, kind in product(seeds, chosen, kinds):
         trial = Trial(*kind, split, seed)
-        if _is_done(read(results), objects, trial, setting):
+        if any(of_the_same(read(results), objects, trial, setting)):
             continue
         dataset = dataset or frozen_features(objects, setting)
         row = run_trial(objects, dataset, trial, setting)
@@ -81,13 +87,6 @@ def _kinds(setting: Setting) -> dict[str, tuple[str, int | None]]:
         f'{learner}, {Trial(learner, per_class, 1, 0).labels(setting)}': (learner, per_class)
         for per_class, learner in product(PER_CLASS, LEARNERS)
     }
-
-
-def _is_done(rows: Sequence[Result], objects: Objects, trial: Trial, setting: Setting) -> bool:
-    return any(
-        trial.learner == LINEAR or row.recipe == setting.called()
-        for row in of_the_same(rows, objects, trial, setting)
-    )
 
 
 def _told(row: Result) -> str:

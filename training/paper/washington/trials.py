@@ -127,14 +127,16 @@ def run_trial(objects: Objects, dataset: Dataset, trial: Trial, setting: Setting
 def of_the_same(
     rows: Sequence[Result], objects: Objects, trial: Trial, setting: Setting
 ) -> Iterator[Result]:
-    """Give the rows of a trial that learned in the same way, whatever its recipe was called."""
+    """Give the rows of a trial that learned by the same recipe, and in the same way."""
     wanted = (
-        setting.data(objects), trial.learner, trial.labels(setting), trial.split, trial.seed
+        setting.called(), setting.data(objects), trial.learner, trial.labels(setting), trial.split,
+        trial.seed,
     )  # fmt: skip
     how = _how(setting, objects)
     for row in rows:
-        if wanted == (row.data, row.model, row.labels, row.split, row.seed) and (
-            trial.learner == LINEAR  # it asks for no recipe
+        found = row.recipe, row.data, row.model, row.labels, row.split, row.seed
+        if wanted == found and (
+            trial.learner == LINEAR  # it has none of these
             or how == (row.epochs, row.a, row.alpha, row.beta)
         ):
             yield row

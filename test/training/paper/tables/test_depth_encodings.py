@@ -94,6 +94,23 @@ def test_a_learners_recipes_are_kept_apart_and_named_where_there_are_several() -
     ]
 
 
+def test_ones_own_recipe_is_another_learner() -> None:
+    semi = {'model': SEMI_SUPERVISED, 'a': 64, 'alpha': 30, 'beta': 1, 'epochs': 30}
+    rows = [
+        result(f'{way} squeezenet1_0', w, recipe=recipe, **learner)
+        for recipe, w in (('ours', 60), ('own-0123ab', 20))
+        for way in ('frozen', 'taught')
+        for learner in ({}, semi)
+    ]
+    found = {line.learner: line.accuracy(('jet', 'frozen'), 'w').mean for line in lines(rows)}  # type: ignore[union-attr]
+    assert found == {
+        'linear classifier': 60,
+        'linear classifier, own-0123ab': 20,
+        'SS-HMVAE-kl, a of 64, α 30, 30 epochs': 60,
+        'SS-HMVAE-kl, own-0123ab, a of 64, α 30, 30 epochs': 20,
+    }
+
+
 def test_table_has_a_line_for_each_backbone_fewest_labels_first() -> None:
     forms = ('squeezenet1_0', 'squeezenet1_0, normals', 'squeezenet1_0, hha')
     rows = [

@@ -120,6 +120,21 @@ def test_newest_run_counts_and_recipes_are_kept_apart() -> None:
     assert all(section.accuracy('5%', LINEAR, 'xw').mean == 90 for section in found)  # type: ignore[union-attr]
 
 
+def test_linear_classifiers_of_ones_own_recipe_stand_beside_it_alone() -> None:
+    rows = [
+        result(SEMI_SUPERVISED, 80),
+        result(SEMI_SUPERVISED, 10, recipe='own-0123ab'),
+        result(LINEAR, 90),
+        result(LINEAR, 20, recipe='own-0123ab'),
+    ]
+    found = {section.recipe: section for section in sections(rows)}
+    linear = {name: each.accuracy('5%', LINEAR, 'xw').mean for name, each in found.items()}  # type: ignore[union-attr]
+    assert linear == {
+        'ours (60 epochs), α 30, β 1': 90,
+        'own-0123ab (60 epochs), α 30, β 1': 20,
+    }
+
+
 def test_recipes_that_differ_in_a_alone_are_kept_apart() -> None:
     narrow = [result(LABELLED_ONLY, 60, a=64), result(SEMI_SUPERVISED, 70, a=64)]
     wide = result(SEMI_SUPERVISED, 20, a=128)  # as depth_encodings leaves: nothing to compare with

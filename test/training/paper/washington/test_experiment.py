@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +117,7 @@ def test_table5_has_a_row_for_each_model_and_way(place: Place, tmp_path: Path) -
         assert (row.data, row.labels, row.split, row.metric) == (
             'made, squeezenet1_0', '20%', 2, 'accuracy',
         )  # fmt: skip
-        assert (row.epochs, row.recipe, row.device) == (2, 'ours', 'cpu')
+        assert (row.epochs, row.recipe[:4], row.device) == (2, 'own-', 'cpu')
         assert all((getattr(row, f'ece_{m}') is None) == (getattr(row, m) is None) for m in every)
     assert read(results) == rows
 
@@ -225,8 +226,30 @@ def test_recipe_is_called_the_papers_only_where_it_is() -> None:
     assert published(epochs=20) == published(['optimisation.epochs=5']) == 'shortened'
     assert published(['optimisation.epochs=5000']) == 'longer'
     assert published(backbone_changes('squeezenet1_0')) == 'shortened'
-    assert published(['optimisation.learning_rate=0.1']) == published(['every=1']) == 'ours'
-    assert published(['model.beta=0.1']) == published(['labelled_fraction=0.1']) == 'ours'
+    assert published(['labelled_fraction=0.1']) == 'paper'  # a row names its labels
+
+
+def test_recipes_of_ones_own_are_told_apart_by_what_rows_do_not_say() -> None:
+    own = {
+        published(changes)
+        for changes in (
+            ['optimisation.learning_rate=0.1'],
+            ['every=1'],
+            ['model.beta=0.1'],
+            ['pipeline.backbones.rgb.layer=features'],
+            ['pipeline.backbones.rgb.name=squeezenet1_0'],
+        )
+    }
+    assert len(own) == 5
+    assert all(re.fullmatch('own-[0-9a-f]{6}', name) for name in own)
+    one, other = (
+        ['every=1', f'optimisation.epochs={epochs}', *kind]
+        for epochs, kind in (
+            (3, ['pipeline.preprocessing.depth_encoding=hha']),
+            (4, ['labelled_fraction=0.2', *backbone_changes('squeezenet1_0')]),
+        )
+    )
+    assert published(one) == published(other)
 
 
 def spoil(folder: Path, name: str, kept: int | None) -> None:

@@ -64,7 +64,7 @@ def test_every_learner_is_scored_in_every_mode_once(
     rows = run_few_labels(folder, results, setting, splits=[2], only=['2 a class'])
     assert [(r.labels, r.model) for r in rows] == [('2 a class', learner) for learner in LEARNERS]
     for row in rows:
-        assert (row.data, row.split, row.recipe) == ('made, frozen squeezenet1_0', 2, 'ours')
+        assert (row.data, row.split, row.recipe[:4]) == ('made, frozen squeezenet1_0', 2, 'own-')
         assert None not in (row.x, row.w, row.xw)
         assert row.epochs == (0 if row.model == LINEAR else 2)
     assert run_few_labels(folder, results, setting, splits=[2], only=['2 a class']) == []
@@ -128,6 +128,14 @@ def test_wrong_choice_is_refused_before_anything_is_computed(
     with pytest.raises(error, match=says):
         run_few_labels(folder, tmp_path / 'results.csv', fresh, **options)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_teacher_is_refused(folder: Path, setting: Setting, tmp_path: Path) -> None:
+    taught = replace(setting, recipe=read_recipe(Path('depth_encodings'), SMALL[:2]))
+    with pytest.raises(
+        SettingsError, match=r'^teaching: few_labels leaves .* take depth_encodings'
+    ):
+        run_few_labels(folder, tmp_path / 'results.csv', taught)
 
 
 def test_more_labels_are_the_fewer_ones_and_others(folder: Path, setting: Setting) -> None:
