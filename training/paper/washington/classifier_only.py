@@ -68,6 +68,7 @@ class _ClassifierOf:
         self, labelled: Mapping[str, Tensor], y: Tensor, _unlabelled: Mapping[str, Tensor]
     ) -> Objective:
         """Value −log q(y|x)."""
-        q_y = self.model.probabilities(labelled).clamp_min(1e-12)
-        loss = functional.nll_loss(q_y.log(), y)
+        q_y = self.model.probabilities(labelled)
+        least = torch.finfo(q_y.dtype).tiny  # what is clamped learns nothing
+        loss = functional.nll_loss(q_y.clamp_min(least).log(), y)
         return Objective(loss, {'log_q_y': -loss.detach()})
