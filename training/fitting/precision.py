@@ -23,7 +23,7 @@ def in_bfloat16(precision: str, device: torch.device) -> bool:
     if precision != 'auto':
         return precision == 'bfloat16'
     if device.type == 'cuda':
-        return bool(torch.cuda.is_bf16_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     try:
         flags = set(Path('/proc/cpuinfo').read_text(encoding='ascii', errors='replace').split())
     except OSError:  # not Linux

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -35,6 +37,27 @@ def rows(count: int, seed: int = 0) -> dict[str, Tensor]:
 def test_bfloat16_is_taken_where_it_is_asked_for() -> None:
     assert in_bfloat16('bfloat16', CPU)
     assert not in_bfloat16('float32', CPU)
+
+
+@pytest.mark.parametrize('native', [True, False])
+def test_auto_takes_bfloat16_on_a_gpu_that_multiplies_it_itself(
+    monkeypatch: pytest.MonkeyPatch, native: bool
+) -> None:
+    def supported(including_emulation: bool = True) -> bool:
+        return native or including_emulation
+
+    monkeypatch.setattr(torch.cuda, 'is_bf16_supported', supported)
+    assert in_bfloat16('auto', torch.device('cuda')) == native
+
+
+@pytest.mark.parametrize(
+    ('flags', 'native'), [('avx512f avx512_bf16', True), ('amx_bf16', True), ('avx512f', False)]
+)
+def test_auto_takes_bfloat16_on_a_processor_that_multiplies_it(
+    monkeypatch: pytest.MonkeyPatch, flags: str, native: bool
+) -> None:
+    monkeypatch.setattr(Path, 'read_text', lambda *_, **__: f'flags\t\t: fpu {flags} sse2\n')
+    assert in_bfloat16('auto', CPU) == native
 
 
 def test_what_follows_a_product_has_the_precision_that_came_in() -> None:
