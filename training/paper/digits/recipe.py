@@ -6,15 +6,30 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from mm_perception.errors import SettingsError
 from training.config import config_folders
 from training.paper.digits.warp import Warp
 from training.paper.results import RecipeName, lasting
 from training.recipe import Optimisation, read_settings, settings_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+_ELSEWHERE = {
+    'name': 'give it under trial:, as model',
+    'alpha': 'give it under trial:',
+    'beta': 'give it under trial:',
+    'widths': 'give the hidden layers as hidden:, and a under trial:',
+    'networks': "it is the digits' own",
+    'modalities': "they are the digits' own",
+    'classes': "they are the digits' own",
+}
+"""What a trial, the recipe or the digits say of a model, and where."""
 
 
 class DigitsRecipe(BaseModel):
@@ -47,6 +62,13 @@ class DigitsRecipe(BaseModel):
             'pairs are made once.'
         ),
     )
+
+    @model_validator(mode='after')
+    def _says_each_thing_once(self) -> Self:
+        for name in self.model:
+            if name in _ELSEWHERE:
+                raise ValueError(f'model.{name}: {_ELSEWHERE[name]}')
+        return self
 
 
 def read_digits_recipe(name: str, epochs: int | None = None) -> DigitsRecipe:

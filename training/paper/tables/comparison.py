@@ -89,11 +89,7 @@ def own_entries(results: Sequence[Result], published: Sequence[Entry]) -> list[E
     Their published figures are the best that the table has in each column.
     """
     places = {(entry.data, entry.labels) for entry in published}
-    found = dict.fromkeys(
-        Entry(_name(r), r.data, r.labels, r.model, r.missing, r.a, r.beta)
-        for r in results
-        if (r.data, r.labels) in places
-    )
+    found = dict.fromkeys(_entry(_name(r), r) for r in results if (r.data, r.labels) in places)
     return [
         replace(
             entry,
@@ -107,11 +103,7 @@ def own_entries(results: Sequence[Result], published: Sequence[Entry]) -> list[E
 
 def unpublished_entries(results: Iterable[Result], data: str) -> list[Entry]:
     """Give a line to each model that was trained on a data set of no paper, in NAMES' order."""
-    found = dict.fromkeys(
-        Entry(f'{_name(r)}, {r.labels}', r.data, r.labels, r.model, r.missing, r.a, r.beta)
-        for r in results
-        if r.data == data
-    )
+    found = dict.fromkeys(_entry(f'{_name(r)}, {r.labels}', r) for r in results if r.data == data)
     order = list(NAMES)
     return sorted(
         _told_apart(found), key=lambda e: order.index(e.model) if e.model in order else len(order)
@@ -127,7 +119,7 @@ def _belongs(result: Result, entry: Entry, mode: Mode) -> bool:
         and (mode == 'xw' or result.missing in {'', entry.missing})
         and (entry.a is None or result.a == entry.a)
         and (entry.beta is None or result.beta == entry.beta)
-        and result.alpha in {None, 1.0}
+        and result.alpha in {None, entry.alpha}
         and getattr(result, mode) is not None
     )
 
@@ -153,6 +145,12 @@ def _best(published: Iterable[Entry], like: Entry, mode: Mode) -> Figure | None:
     return max(figures, key=lambda figure: figure.mean, default=None)
 
 
+def _entry(name: str, r: Result) -> Entry:
+    """Give the line that a result belongs to, without published figures."""
+    alpha = 1.0 if r.alpha is None else r.alpha
+    return Entry(name, r.data, r.labels, r.model, r.missing, r.a, r.beta, alpha=alpha)
+
+
 def _name(result: Result) -> str:
     name = NAMES.get(result.model, result.model)
     return f'{name} (iterative)' if result.missing == 'iterative' else name
@@ -169,5 +167,6 @@ def _told_apart(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def _settings(entry: Entry) -> str:
-    parts = {'a of': entry.a, 'β =': entry.beta}
+    alpha = None if entry.alpha == 1 else entry.alpha
+    parts = {'a of': entry.a, 'α =': alpha, 'β =': entry.beta}
     return ''.join(f', {name} {value:g}' for name, value in parts.items() if value is not None)

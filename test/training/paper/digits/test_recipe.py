@@ -11,6 +11,7 @@ import pytest
 from mm_perception.errors import SettingsError
 from training.paper.digits.recipe import read_digits_recipe
 
+OWN = 'name: own\noptimisation: {epochs: 3}\n'
 SHIPPED = Path(__file__).parents[4] / 'config' / 'paper'
 
 
@@ -67,6 +68,12 @@ def test_a_copy_of_a_shipped_recipe_keeps_its_name(tmp_path: Path) -> None:
         ('name: ours\nhidden: 64\noptimisation: {epochs: 3}\n', "call it 'own'"),
         ('name: shortened\noptimisation: {epochs: 3}\n', "call it 'own'"),
         ('name: own\n', 'optimisation'),
+        (f'{OWN}model: {{alpha: 3}}\n', 'model.alpha: give it under trial:$'),
+        (f'{OWN}model: {{gamma: 1, beta: 3}}\n', 'model.beta: give it under trial:$'),
+        (f'{OWN}model: {{name: m2}}\n', 'model.name: give it under trial:, as model$'),
+        (f'{OWN}model: {{widths: {{a: 3}}}}\n', 'model.widths: give the hidden layers as hidden:'),
+        (f'{OWN}model: {{networks: rgbd}}\n', "model.networks: it is the digits' own$"),
+        (f'{OWN}model: {{classes: 9}}\n', "model.classes: they are the digits' own$"),
         ('[1, 2]', 'must be a mapping'),
         ('name: [', 'while parsing'),
     ],

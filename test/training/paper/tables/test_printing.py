@@ -113,6 +113,15 @@ def test_own_recipes_that_differ_in_beta_are_lines_of_their_own() -> None:
     assert 'β = 2, ours' in text
 
 
+def test_own_recipes_are_printed_whatever_the_classifiers_weight() -> None:
+    own = {'recipe': 'own-0000aa', 'epochs': 3, 'alpha': 10}
+    text = printed('table4', [result(x=50, **own)])
+    assert '90.75 | 50.0 (1) ↓' in line(text, 'SS-HMVAE-kl, own-0000aa')
+    both = printed('table4', [result(x=50, **own), result(x=40, **own | {'alpha': 1})])
+    assert '90.75 | 50.0 (1) ↓' in line(both, 'SS-HMVAE-kl, a of 128, α = 10, β = 0.1')
+    assert '90.75 | 40.0 (1) ↓' in line(both, 'SS-HMVAE-kl, a of 128, β = 0.1')
+
+
 def test_another_recipe_is_a_marked_line_under_the_full_one() -> None:
     shorter = {'recipe': 'shortened', 'epochs': 60}
     text = printed('table4', [result(), result(x=90.0, **shorter), result(1, x=90.2, **shorter)])
