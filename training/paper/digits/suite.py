@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from training.evaluation.evaluate import Scores
 from training.fitting.climb import Run
 from training.interrupt import stoppable
 from training.paper.digits.learning import Learned, Task, learn, results, score
+from training.paper.digits.learning_curve import note, read_curve
 from training.paper.digits.mnist import Mnist
 from training.paper.digits.recipe import DigitsRecipe
 from training.paper.digits.trials import Trial
@@ -92,11 +92,9 @@ class Suite:
 
         """
 
-        def note(model: SemiSupervised, epoch: int) -> None:
+        def look(model: SemiSupervised, epoch: int) -> None:
             assert curve is not None  # its only caller's check  # noqa: S101
-            accuracy = 100 * score(Learned(task, model, 0.0), '', ('xw',))['xw'].accuracy
-            with curve.open('a', encoding='utf-8') as file:
-                file.write(f'{epoch},{accuracy:.4f}\n')
+            note(curve, epoch, _accuracy(Learned(task, model, 0.0)))
 
         with progress_bars(self.console) as progress, stoppable() as stopping:
             bar = progress.add_task(title or _title(task), total=None)
@@ -107,7 +105,7 @@ class Suite:
                 report=lambda p: progress.update(bar, total=p.total, completed=p.done),
                 stopping=stopping,
             )
-            return learn(task, run, note if curve else None)
+            return learn(task, run, look if curve else None)
 
     def checkpoint(self, task: Task) -> Path:
         """Name the file that keeps a task's state; another recipe has another."""
@@ -121,7 +119,7 @@ class Suite:
 
         Raises:
             TrainingError, SettingsError, StoppedError: As for ``learn``; also where the curve's
-                file lacks epochs of a training that is finished.
+                file lacks epochs that a checkpoint has passed.
 
         """
         path = self.checkpoint(task).with_suffix('.csv')
@@ -129,9 +127,11 @@ class Suite:
         wanted = range(1, task.recipe.optimisation.epochs + 1)
         if not path.is_file():
             _checkpoint_of(path).unlink(missing_ok=True)
-        if not path.is_file() or not _by_epoch(path).keys() >= set(wanted):
-            self.learn(task, curve=path)
-        found = _by_epoch(path)
+        if not path.is_file() or not read_curve(path).keys() >= set(wanted):
+            learned = self.learn(task, curve=path)
+            if wanted[-1] not in read_curve(path):  # torn; the finished model is that epoch's
+                note(path, wanted[-1], _accuracy(learned))
+        found = read_curve(path)
         if missing := [epoch for epoch in wanted if epoch not in found]:
             raise TrainingError(
                 f'{path}: lacks epoch {missing[0]}; delete it to learn the curve anew'
@@ -143,10 +143,9 @@ def _checkpoint_of(curve: Path) -> Path:
     return curve.with_suffix('.curve.safetensors')
 
 
-def _by_epoch(curve: Path) -> dict[int, float]:
-    """Read a curve; an epoch that was gone through again after an interruption counts once."""
-    with curve.open(encoding='utf-8') as file:
-        return {int(row[0]): float(row[1]) for row in csv.reader(file) if len(row) == 2}  # noqa: PLR2004 - epoch, accuracy
+def _accuracy(learned: Learned) -> float:
+    """Score a model by both modalities, in per cent."""
+    return 100 * score(learned, '', ('xw',))['xw'].accuracy
 
 
 def _title(task: Task) -> str:

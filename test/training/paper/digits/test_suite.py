@@ -64,6 +64,16 @@ def test_a_curve_that_lacks_an_epoch_is_told_and_learned_anew_where_it_is_delete
     assert suite.curve(task) == curve
 
 
+@pytest.mark.parametrize('torn', ['', '2', '2,', '2,1'])
+def test_a_finished_curve_whose_last_line_is_torn_is_mended(suite: Suite, torn: str) -> None:
+    task = Task(suite.mnist, Trial(data=HALVES, model='ss_mvae'), suite.recipe, 0)
+    curve = suite.curve(task)
+    path = suite.checkpoint(task).with_suffix('.csv')
+    first, _ = path.read_text().splitlines(keepends=True)
+    path.write_text(first + torn)
+    assert suite.curve(task) == curve
+
+
 def test_a_digit_that_a_model_never_recognises_is_told(suite: Suite) -> None:
     suite.run([Trial(data=HALVES, model='ss_mvae')], [0])  # of 2 epochs: it knows few digits
     told = suite.console.file.getvalue()  # type: ignore[attr-defined]  # it is the one above
