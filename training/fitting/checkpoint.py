@@ -23,6 +23,7 @@ from mm_perception.errors import TrainingError
 from mm_perception.manifest import brief
 from training.durable import replacing
 
+_DAMAGED = (OSError, SafetensorError, KeyError, ValueError, TypeError)
 _MOST = 0.01  # of a run's time, for writing its state
 
 
@@ -36,6 +37,7 @@ class Position:
         step: The step in that epoch to go on with.
         history: The losses' means over each epoch that is over.
         sums: The losses of the epoch's steps so far, added up.
+        seconds: How long it has run, in all its processes.
 
     """
 
@@ -44,6 +46,7 @@ class Position:
     step: int = 0
     history: Sequence[Mapping[str, float]] = ()
     sums: Mapping[str, float] = field(default_factory=dict)
+    seconds: float = 0.0  # of earlier versions' checkpoints, which do not say
 
 
 def save_checkpoint(
@@ -123,10 +126,8 @@ def load_checkpoint(
 
     """
     try:
-        with safe_open(path, framework='pt') as file:
-            position = Position(**json.loads((file.metadata() or {})['position']))
-        tensors = load_file(path)
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        position, tensors = _position(path), load_file(path)
+    except _DAMAGED as error:
         raise TrainingError(
             f'{path}: not a checkpoint: {error}; delete it to start anew'
         ) from error
@@ -147,6 +148,16 @@ def load_checkpoint(
     if torch.cuda.is_available() and 'random.cuda' in tensors:
         torch.cuda.set_rng_state(tensors['random.cuda'])
     return position
+
+
+def seconds_taken(path: Path) -> float:
+    """Tell how long a run had taken, in all its processes, when it was written down."""
+    return _position(path).seconds
+
+
+def _position(path: Path) -> Position:
+    with safe_open(path, framework='pt') as file:
+        return Position(**json.loads((file.metadata() or {})['position']))
 
 
 def _lay_out_like_parameters(optimizer: torch.optim.Optimizer) -> None:

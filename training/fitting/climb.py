@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -146,7 +147,7 @@ def climb(
     *,
     seed: int,
     identity: str,
-) -> None:
+) -> float:
     """Train a model in place.
 
     Args:
@@ -157,6 +158,9 @@ def climb(
         run: Where, and whom to tell.
         seed: Of the order of the items.
         identity: Fingerprint of all that the result depends on; a checkpoint of another is refused.
+
+    Returns:
+        How long it took in seconds: all processes together, where it went on from a checkpoint.
 
     Raises:
         TrainingError: A checkpoint that cannot be read or written, or is of another run.
@@ -169,6 +173,7 @@ def climb(
         fused=True,
     )
     position = _where_it_stands(run, identity, state, optimizer)
+    began = time.monotonic() - position.seconds
     keeper = Keeper(
         run.checkpoint if run.ranks.first else None, run.checkpoint_every, state, optimizer
     )
@@ -191,7 +196,8 @@ def climb(
                 continue
             stop, late = run.ranks.anywhere([run.stopping(), keeper.due()])
             if stop or late:
-                keeper.keep(Position(identity, epoch, step, history, sums.read()))
+                seconds = time.monotonic() - began
+                keeper.keep(Position(identity, epoch, step, history, sums.read(), seconds))
             if stop:
                 raise StoppedError(_what_is_kept(run))
             rate = learning_rate(optimisation, epoch * steps + step, total)
@@ -203,7 +209,9 @@ def climb(
         sums = _Sums({}, run)
         run.epochs(Epoch(epoch + 1, history[-1]))
     # What comes after the fit may be interrupted, too.
-    keeper.keep(Position(identity, optimisation.epochs, history=history))
+    seconds = time.monotonic() - began
+    keeper.keep(Position(identity, optimisation.epochs, history=history, seconds=seconds))
+    return seconds
 
 
 def _where_it_stands(

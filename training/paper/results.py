@@ -81,10 +81,19 @@ class Result(BaseModel):
     time: Annotated[AwareDatetime, Field(**_DAYS), AfterValidator(_utc)] = Field(
         default_factory=_now, description='When measured, UTC.'
     )
-    commit: Line = Field(description="The code's; + where it had changes, empty outside git.")
-    machine: Line = Field(description='What computed: CPU and threads, or GPU; bfloat16 products.')
+    commit: Line = Field(
+        description="The code's; + where it had changes, empty outside git. After a stop, that of "
+        'the process that ended it.'
+    )
+    machine: Line = Field(
+        description='What computed: CPU and threads, or GPU; bfloat16 products. After a stop, '
+        'likewise.'
+    )
     device: Name = Field(description='cpu or cuda.')
-    seconds: Seconds = Field(description='Of the training by the clock; after a stop, since then.')
+    seconds: Seconds = Field(
+        description='Of the training by the clock, in all its processes; in the first rows, in the '
+        'last one alone.'
+    )
     data: Name = Field(description='hmMNIST, nmMNIST(pi/4, 0.5), Washington RGB-D, …')
     model: Name = Field(description='ss_hmvae_kl, …')
     missing: Missing = Field('', description='How a missing modality is met; empty: not asked.')

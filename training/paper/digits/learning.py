@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -98,7 +97,7 @@ class Learned:
     Attributes:
         task: What it was trained by.
         model: In ``eval`` mode, on the device of the run.
-        seconds: The training's wall-clock time in this process.
+        seconds: How long the training took, in all its processes.
 
     """
 
@@ -134,8 +133,7 @@ def learn(
                 each_epoch(model.eval(), progress.done * epochs // progress.total)
             model.train()
 
-    start = time.monotonic()
-    climb(
+    seconds = climb(
         _items(task, model, run.device),
         model,
         model,
@@ -144,7 +142,7 @@ def learn(
         seed=task.seed,
         identity=task.identity(),
     )
-    return Learned(task, model.eval(), time.monotonic() - start)
+    return Learned(task, model.eval(), seconds)
 
 
 def choose_labels(labels: Tensor, count: int | None, seed: int) -> Tensor:

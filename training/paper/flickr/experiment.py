@@ -25,7 +25,6 @@ images alone comes from its own encoder of images.
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -161,9 +160,8 @@ def _seen(inputs: Mapping[str, Tensor], view: View) -> dict[str, Tensor]:
 def _measure(task: Task, material: Material, run: Run) -> Result:
     seconds, scores = 0.0, {}
     for view, columns in task.plan.items():
-        start = time.monotonic()
-        model = _learn(task, view, material, run)
-        seconds += time.monotonic() - start
+        model, taken = _learn(task, view, material, run)
+        seconds += taken
         z = _represent(model, _seen(material.train, view), task)
         classifier = fit_logistic_regression(z, material.train_labels)
         truth = material.test_labels.cpu().numpy()
@@ -190,14 +188,15 @@ def _measure(task: Task, material: Material, run: Run) -> Result:
     )
 
 
-def _learn(task: Task, view: View, material: Material, run: Run) -> Autoencoder:
+def _learn(task: Task, view: View, material: Material, run: Run) -> tuple[Autoencoder, float]:
+    """Train a model; tell how many seconds it took."""
     x = _seen(material.train, view)
     torch.manual_seed(task.seed)
     model = build_autoencoder(task.settings({m: rows.shape[1] for m, rows in x.items()}))
     model.to(run.device).train()
     if run.checkpoint is not None:
         run = replace(run, checkpoint=_checkpoint(run.checkpoint, task, view, material))
-    climb(
+    seconds = climb(
         Items(
             lambda rows: {m: values[rows] for m, values in x.items()},
             torch.full((len(material.train_labels),), UNLABELLED),
@@ -209,7 +208,7 @@ def _learn(task: Task, view: View, material: Material, run: Run) -> Autoencoder:
         seed=task.seed,
         identity=task.identity(view, material.fingerprint),
     )
-    return model.eval()
+    return model.eval(), seconds
 
 
 def _checkpoint(folder: Path, task: Task, view: View, material: Material) -> Path:

@@ -10,7 +10,6 @@ classifier alone, so that SS-HMVAE has nothing to imagine a missing modality wit
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
@@ -24,6 +23,7 @@ from mm_perception.head import Head
 from mm_perception.models.missing import iterative_sampling, zero_fill
 from mm_perception.observation import Modality
 from training.evaluation.evaluate import Scores
+from training.fitting.checkpoint import seconds_taken
 from training.fitting.fit import TrainingData, fit
 from training.paper.provenance import provenance
 from training.paper.results import Missing, Result, append, read
@@ -166,10 +166,9 @@ def run_washington(
     checkpoint = setting.cache / 'models' / f'{model}-{digest.hexdigest()[:16]}.safetensors'
     title = f'{model}, {" + ".join(MODES[modes[-1]])}, trial {prepared.trial}'
     learn = fit_classifier if labels == 'all' and model in _CLASSIFIER_ONLY else fit
-    begin = time.monotonic()
     with setting.run(title, checkpoint) as run:
         head = learn(train, recipe, run)
-    seconds = time.monotonic() - begin
+    seconds = seconds_taken(checkpoint)
     commit, machine = provenance(str(setting.device))
     settings = head.model.settings
     for missing in ways(model, labels):

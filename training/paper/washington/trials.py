@@ -18,6 +18,7 @@ from typing import TypeVar
 from mm_perception.errors import SettingsError
 from training.evaluation.evaluate import Scores
 from training.features.dataset import Dataset
+from training.fitting.checkpoint import seconds_taken
 from training.fitting.climb import UNLABELLED, batches
 from training.fitting.fit import TrainingData, check_labels, fit
 from training.paper.learners import LABELLED_ONLY, LINEAR
@@ -94,12 +95,12 @@ def run_trial(objects: Objects, dataset: Dataset, trial: Trial, setting: Setting
     setting = replace(setting, recipe=recipe)
     split = objects.split(trial.split, recipe, trial.per_class)
     train, test = Prepared(objects, trial.split, setting, split, dataset).data('few', _EVERY)
-    begin = time.monotonic()
     if trial.learner == LINEAR:
+        begin = time.monotonic()
         found = {m: linear_scores(train, test, given, trial.seed) for m, given in MODES.items()}
+        seconds = time.monotonic() - begin
     else:
-        found = _model_scores(train, test, trial, setting)
-    seconds = time.monotonic() - begin
+        found, seconds = _model_scores(train, test, trial, setting)
     commit, machine = provenance(str(setting.device))
     epochs, *weights = _how(setting, objects)
     of_model = dict(zip(('a', 'alpha', 'beta'), weights, strict=True))
@@ -165,7 +166,8 @@ def lasting_as_long(recipe: Recipe, data: TrainingData, like: TrainingData) -> R
 
 def _model_scores(
     train: TrainingData, test: TrainingData, trial: Trial, setting: Setting
-) -> dict[str, Scores]:
+) -> tuple[dict[str, Scores], float]:
+    """Learn a model and score it; tell how many seconds learning took."""
     recipe = setting.recipe
     check_labels(train)
     if trial.learner == LABELLED_ONLY:
@@ -176,9 +178,10 @@ def _model_scores(
     title = f'{trial.learner}, {trial.labels(setting)}, split {trial.split}, seed {trial.seed}'
     with setting.run(title, checkpoint) as run:
         head = fit(train, recipe, run)
+    seconds = seconds_taken(checkpoint)
     found = {m: score(head, test, given, 'kl', setting.device) for m, given in MODES.items()}
     checkpoint.unlink(missing_ok=True)
-    return found
+    return found, seconds
 
 
 def _how(setting: Setting, objects: Objects) -> tuple[object, ...]:

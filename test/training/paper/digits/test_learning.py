@@ -13,6 +13,7 @@ import torch
 
 from mm_perception.errors import SettingsError, TrainingError
 from mm_perception.models import SemiSupervised
+from training.fitting.checkpoint import seconds_taken
 from training.fitting.climb import Run
 from training.interrupt import StoppedError
 from training.paper.digits.learning import Task, choose_labels, learn, probabilities, results, score
@@ -101,8 +102,10 @@ def test_stopped_training_goes_on_to_what_not_stopping_had_given(
 
     with pytest.raises(StoppedError, match='is kept: the same command goes on'):
         learn(moving, replace(run, report=count, stopping=lambda: done[0] >= 13))
-    resumed = learn(moving, run).model.state_dict()
-    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    before = seconds_taken(tmp_path / 'c.safetensors')
+    resumed = learn(moving, run)
+    assert resumed.seconds > before > 0
+    assert all(torch.equal(whole[n], v) for n, v in resumed.model.state_dict().items())
 
 
 def test_looking_at_each_epoch_changes_nothing(mnist: Mnist) -> None:
