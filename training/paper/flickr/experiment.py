@@ -32,7 +32,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mm_perception.errors import TrainingError
+from mm_perception.errors import SettingsError, TrainingError
 from mm_perception.models import Autoencoder, Objective, build_autoencoder
 from training.fitting.climb import UNLABELLED, Items, Run, climb
 from training.paper.flickr.files import SPLITS, Flickr, read_flickr
@@ -105,11 +105,14 @@ def run_flickr(
 
     Raises:
         TrainingError: A file that is missing or wrong; see ``read_flickr``, ``climb``, ``append``.
-        SettingsError: A setting of the recipe that the models refuse.
+        SettingsError: A setting of the recipe that the models refuse, or no such division.
         StoppedError: ``run.stopping`` said so.
 
     """
     provenance()  # the commit of the code that is loaded, whatever is committed while it runs
+    if unknown := [split for split in splits if split not in SPLITS]:
+        there = ', '.join(map(str, SPLITS))
+        raise SettingsError(f'--split {unknown[0]}: not in flickr, which has {there}')
     done = read(results)
     tasks = [Task(model, recipe, seed, split) for split in splits for model in models]
     todo = [task for task in tasks if not any(task.made(result) for result in done)]

@@ -172,6 +172,12 @@ def test_z_is_drawn_unless_its_mean_is_asked_for(folder: Path, tmp_path: Path) -
     assert found[True][1] != found[False][1]
 
 
+def test_a_division_that_is_not_published_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r'^--split 6: not in flickr, which has 1, 2, 3, 4, 5$'):
+        run_flickr(folder, tmp_path / 'results.csv', CPU, RECIPE, splits=[1, 6])
+    assert not (tmp_path / 'results.csv').exists()
+
+
 def test_fewer_epochs_than_the_papers_are_called_shortened_and_more_longer() -> None:
     assert (PAPER.name, PAPER.optimisation.epochs) == ('paper', 100)
     assert PAPER.lasting(30).name == 'shortened'
