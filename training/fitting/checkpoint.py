@@ -73,7 +73,7 @@ def save_checkpoint(
             save_file(tensors, partial, {'position': json.dumps(asdict(position))})
     except (OSError, SafetensorError) as error:
         raise TrainingError(
-            f'{path}: the checkpoint cannot be written: {brief(error)}; make room, and --resume '
+            f'{path}: the checkpoint cannot be written: {brief(error)}; make room; a resumed run '
             f'{before}'
         ) from error
 

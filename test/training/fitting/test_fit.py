@@ -93,6 +93,14 @@ def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
             load_checkpoint(checkpoint, 'run', torch.nn.Linear(1, 1), optimizer)
 
 
+def test_checkpoint_that_cannot_be_written_says_how_to_go_on(tmp_path: Path) -> None:
+    place = tmp_path / 'file'
+    place.write_text('')
+    says = r'cannot be written: .*; make room; a resumed run begins this fit anew$'  # whoever asks
+    with pytest.raises(TrainingError, match=says):
+        fit(data(), recipe(), Run(CPU, place / 'checkpoint.safetensors'))
+
+
 def test_fully_labelled_data_trains_too() -> None:
     given = data(labelled=60)
     head = fit(given, recipe(epochs=120, learning_rate=1e-2), Run(CPU))
@@ -135,7 +143,7 @@ def test_resumed_fit_tells_every_epoch_as_if_it_had_not_stopped(tmp_path: Path, 
     assert told == whole
 
 
-def test_cosine_schedule_ends_near_zero() -> None:
+def test_schedule_is_the_recipes() -> None:
     one = weights(fit(data(), recipe(), Run(CPU)))
     other = weights(fit(data(), recipe(schedule='cosine'), Run(CPU)))
     assert any(not torch.equal(one[name], other[name]) for name in one)
