@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What unlabelled frames are worth: objects that no model has seen, by how many labels there were.
 
-Three learn from the same frozen features and the same labels of the Washington data set's splits:
+Three learn by the same frozen backbones from the same labels of the Washington data set's splits:
 SS-HMVAE-kl with the unlabelled frames, the same model without them (for as many steps), and a
-linear classifier for each mode. The papers do not ask this; table 5 has no figure to compare with.
+linear classifier for each mode. Where the recipe has views, as the shipped one, both models see
+them; the linear classifier sees the frames as they are. The papers do not ask this; table 5 has no
+figure to compare with.
 """
 
 from __future__ import annotations

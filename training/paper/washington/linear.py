@@ -1,6 +1,6 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""A linear classifier on the same features and labels: what any other model has to beat."""
+"""A linear classifier on the same labels, by the frames as they are: what others have to beat."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ def linear_scores(
     train: TrainingData, test: TrainingData, given: Sequence[str], seed: int
 ) -> Scores:
     """Learn multinomial logistic regression from the labelled frames, and score it.
+
+    It sees each frame as it is, never a view of it, from which a fit may learn.
 
     The regularisation is the one with the best log-likelihood in cross-validation over the
     labelled frames; where a class has one only, which nothing can be validated by, C is 1.
