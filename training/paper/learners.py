@@ -1,6 +1,6 @@
 # Copyright 2026 The mm_perception authors
 # SPDX-License-Identifier: Apache-2.0
-"""What results call frozen backbones, and who learns with few labels; read without torch."""
+"""What results call backbones, forms of depth, and who learns with few labels; without torch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ FROZEN = 'frozen'
 
 TAUGHT = 'taught'
 """Before a backbone's name: not fine-tuned either, but RGB's taught depth's."""
+
+WAYS = (FROZEN, TAUGHT)
+"""What becomes of depth's backbone."""
+
+ENCODINGS = ('jet', 'normals', 'hha')
+"""In which form depth is given, the papers' first."""
 
 LINEAR = 'linear'
 LABELLED_ONLY = 'ss_hmvae_kl, labelled only'

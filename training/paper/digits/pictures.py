@@ -16,8 +16,9 @@ from training.paper.digits.generation import imagine
 from training.paper.digits.learning import Learned, Task, pairs_of_test
 from training.paper.digits.mnist import CLASSES, SIDE
 from training.paper.digits.suite import Suite
-from training.paper.digits.trials import HALVES, Trial
+from training.paper.digits.trials import Trial
 from training.paper.figures import Generation, Images, figure4, figure5, figure6
+from training.paper.published import HALVES
 from training.paper.results import Missing, Result
 
 _TITLES = {'zero fill': 'SS-HMVAE', 'iterative': 'SS-HMVAE, iterative', 'kl': 'SS-HMVAE-kl'}

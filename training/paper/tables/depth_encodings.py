@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from training.paper.learners import FROZEN, LINEAR, SEMI_SUPERVISED, TAUGHT
+from training.paper.learners import ENCODINGS, LINEAR, SEMI_SUPERVISED, WAYS
 from training.paper.results import Result
 from training.paper.tables.comparison import Mode
 from training.paper.tables.spread import (
@@ -25,8 +25,6 @@ from training.paper.tables.spread import (
     with_error,
 )
 
-ENCODINGS = ('jet', 'normals', 'hha')
-_WAYS = FROZEN, TAUGHT
 _MODES: Mapping[Mode, str] = {'w': 'depth alone', 'xw': 'both'}
 
 Cell = tuple[str, str]
@@ -105,7 +103,7 @@ def print_depth_encodings(console: Console, results: Sequence[Result]) -> None:
 def _table(found: Sequence[Line], mode: Mode) -> Table:
     table = plain_table('labels', 'learner', 'backbone', *ENCODINGS, 'runs')
     for line in found:
-        for way in _WAYS:
+        for way in WAYS:
             figures = [line.accuracy((encoding, way), mode) for encoding in ENCODINGS]
             runs = max((figure.runs for figure in figures if figure), default=0)
             if runs:
@@ -121,7 +119,7 @@ def _table(found: Sequence[Line], mode: Mode) -> Table:
 def _cell(data: str) -> Cell | None:
     """Tell by the data's name how depth was given; None where it is not said."""
     _, *parts = data.split(', ')
-    for way in _WAYS:
+    for way in WAYS:
         if parts and parts[0].startswith(f'{way} '):
             return (parts[1] if len(parts) > 1 else ENCODINGS[0]), way
     return None

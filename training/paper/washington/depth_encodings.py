@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 
 from training.features.dataset import Dataset
-from training.paper.learners import FROZEN, LINEAR, SEMI_SUPERVISED, TAUGHT
+from training.paper.learners import ENCODINGS, FROZEN, LINEAR, SEMI_SUPERVISED, TAUGHT, WAYS
 from training.paper.results import Result, append, read
 from training.paper.washington.features import Setting, frozen_features, taught_features
 from training.paper.washington.splits import Objects
@@ -28,8 +28,6 @@ from training.paper.washington.trials import (
 )
 from training.recipe import Teaching
 
-ENCODINGS = ('jet', 'normals', 'hha')
-WAYS = (FROZEN, TAUGHT)
 PER_CLASS = (2, None)
 """So many labelled frames of each class; None is the recipe's share of all."""
 

@@ -19,7 +19,8 @@ from training.paper.digits.mnist import read_mnist
 from training.paper.digits.pictures import draw_figure5
 from training.paper.digits.recipe import DigitsRecipe
 from training.paper.digits.suite import Suite
-from training.paper.digits.trials import HALVES, Trial
+from training.paper.digits.trials import Trial
+from training.paper.published import HALVES
 from training.paper.results import Missing
 from training.recipe import Optimisation
 

@@ -15,8 +15,9 @@ from rich.console import Console
 from squeezenet import write_weights
 
 from mm_perception.errors import LabelError, SettingsError
+from training.paper.learners import WAYS
 from training.paper.results import read
-from training.paper.washington.depth_encodings import WAYS, run_depth_encodings
+from training.paper.washington.depth_encodings import run_depth_encodings
 from training.paper.washington.experiment import backbone_changes
 from training.paper.washington.features import Setting
 from training.recipe import read_recipe
