@@ -64,10 +64,6 @@ class Joined:
             found[here] = self.parts[number][rows[here] - self._start(number)]
         return found
 
-    def whole(self) -> Tensor:
-        """Copy everything into one tensor."""
-        return torch.cat(self.parts)
-
     def _between(self, start: int, stop: int) -> Tensor:
         first = min(bisect.bisect_right(self._ends, start), len(self.parts) - 1)
         last = bisect.bisect_left(self._ends, stop, first)

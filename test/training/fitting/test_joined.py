@@ -30,7 +30,6 @@ def test_rows_are_those_of_the_parts_joined_into_one(
     joined, whole = Joined(parts(lengths)), torch.cat(parts(lengths))
     assert joined.shape == whole.shape
     assert len(joined) == len(whole)
-    assert torch.equal(joined.whole(), whole)
     assert torch.equal(torch.cat(list(pieces(joined))), whole)
     assert size(joined) == size(whole) == whole.nbytes
     number = st.integers(0, max(len(whole) - 1, 0))

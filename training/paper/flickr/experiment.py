@@ -225,7 +225,7 @@ def _represent(model: Autoencoder, x: Mapping[str, Tensor], task: Task) -> Tenso
     torch.manual_seed(task.seed)  # the same, whether the training went on from a checkpoint or not
     starts = range(0, len(next(iter(x.values()))), _CHUNK)
     parts = ({m: rows[i : i + _CHUNK] for m, rows in x.items()} for i in starts)
-    z = torch.cat([model.represent(part, sampled=task.recipe.sampled) for part in parts])
+    z = torch.cat([model.represent(part, sampled=True) for part in parts])
     if not z.isfinite().all():
         raise TrainingError(
             f'{task.model}, split {task.split}: z is not finite after training; lower the '

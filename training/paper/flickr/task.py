@@ -47,7 +47,6 @@ class FlickrRecipe(BaseModel):
         Optimisation(epochs=100, batch_size=100, learning_rate=1e-3),
         description='How the objective is climbed.',
     )
-    sampled: bool = Field(True, description='Draw z, as the paper; else take its mean.')
 
     def lasting(self, epochs: int) -> FlickrRecipe:
         """Give the recipe with other epochs; the paper's is then ``shortened`` or ``longer``."""

@@ -67,14 +67,13 @@ def run_depth_encodings(
     results: Path,
     setting: Setting,
     *,
-    trials_file: Path | None = None,
     splits: Sequence[int] = (),
     only: Sequence[str] = (),
     seeds: Sequence[int] = (0,),
 ) -> list[Result]:
     """Run what is not in the results yet; arguments, result and errors are ``run_few_labels``'s."""
     setting = setting.named('depth_encodings')
-    objects, chosen = opened(folder, trials_file, splits, setting)
+    objects, chosen = opened(folder, splits, setting)
     kinds = chosen_by_name(_kinds(setting), only, 'depth_encodings')
     added: list[Result] = []
     features = _Features(objects, setting)

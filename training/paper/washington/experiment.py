@@ -54,8 +54,6 @@ def run_table(
     folder: Path,
     results: Path,
     *,
-    trials_file: Path | None = None,
-    categories: Sequence[str] = (),
     trials: Sequence[int] = (),
     models: Sequence[str] = (),
     changes: Sequence[str] = (),
@@ -72,11 +70,8 @@ def run_table(
 
     Args:
         table: Which one.
-        folder: The data set, laid out as published, or a part of it.
+        folder: The data set, laid out as published, or a part of it; see ``read_objects``.
         results: The CSV file to add to.
-        trials_file: The data set's ``testinstance_ids.txt``, where it is not in the folder or
-            beside it; see ``read_objects`` for what is done without one.
-        categories: Take these only; all where none is named.
         trials: The splits to run, from 1; all where none is named.
         models: The models to train; all of the table where none is named.
         changes: Of the recipe ``washington``, ``pipeline.backbones.rgb.name=squeezenet1_0`` and
@@ -103,7 +98,7 @@ def run_table(
     for model in models:
         if model not in of_table:
             raise SettingsError(f'model {model}: not in {table}; it has {", ".join(of_table)}')
-    objects = read_objects(folder, trials_file, categories)
+    objects = read_objects(folder)
     console.print(f'{objects.name}: {len(objects.sources)} objects; {objects.note}')
     added = []
     for seed, trial in product(seeds, trials or range(1, len(objects.trials) + 1)):

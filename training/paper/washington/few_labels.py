@@ -37,7 +37,6 @@ def run_few_labels(
     results: Path,
     setting: Setting,
     *,
-    trials_file: Path | None = None,
     splits: Sequence[int] = (),
     only: Sequence[str] = (),
     seeds: Sequence[int] = (0,),
@@ -48,7 +47,6 @@ def run_few_labels(
         folder: The data set, laid out as published, or a part of it.
         results: The CSV file to add to.
         setting: How and where; its backbones stay as they are.
-        trials_file: See ``read_objects``.
         splits: Those to run, from 1; all where none is named.
         only: What learner and labels (``linear, 5%``) have to have in their name, one of these.
         seeds: Each decides labels and first weights; one run each.
@@ -67,7 +65,7 @@ def run_few_labels(
             'teaching=null'
         )
     setting = setting.named('few_labels')
-    objects, chosen = opened(folder, trials_file, splits, setting)
+    objects, chosen = opened(folder, splits, setting)
     kinds = chosen_by_name(_kinds(setting), only, 'few_labels')
     added: list[Result] = []
     dataset: Dataset | None = None

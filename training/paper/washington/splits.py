@@ -93,47 +93,33 @@ class Objects:
         return Split(self.sources, held_out, drawn)
 
 
-def read_objects(
-    folder: Path, trials: Path | None = None, categories: Sequence[str] = ()
-) -> Objects:
+def read_objects(folder: Path) -> Objects:
     """Find the objects and their splits.
 
-    Where there is no list of splits, trial t holds out the t-th object of each category that has
-    several, beginning again where a category has fewer than another; the other categories train
-    only.
+    Where ``testinstance_ids.txt`` is neither in the folder nor beside it, trial t holds out the
+    t-th object of each category that has several, beginning again where a category has fewer than
+    another; the other categories train only.
 
     Args:
         folder: The data set, laid out as published.
-        trials: Its ``testinstance_ids.txt``; None looks for it in the folder and beside it.
-        categories: Take these only; all where none is named.
 
     Raises:
         RecordingError: The folder or the list is not as published.
-        LabelError: No such category, a list that does not fit the folder, or nothing to hold out.
+        LabelError: A list that does not fit the folder, or nothing to hold out.
 
     """
-    sources = _of(folder, washington_sources(folder), categories)
+    sources = tuple(washington_sources(folder))
     beside = (folder / TRIALS_FILE, folder.resolve().parent / TRIALS_FILE)
-    file = trials or next((place for place in beside if place.is_file()), None)
+    file = next((place for place in beside if place.is_file()), None)
     by_category = _by_category(sources)
     if file is None:
         several = {name: found for name, found in by_category.items() if len(found) > 1}
         made, note = _made_trials(folder, several)
         return Objects(folder.resolve().name, sources, made, note)
-    official = _official_trials(file, folder, by_category, part=bool(categories))
+    official = _official_trials(file, folder, by_category)
     whole = (len(by_category), len(sources)) == (_CATEGORIES, _INSTANCES)
     note = f'{len(official)} splits of {file}'
     return Objects(WASHINGTON if whole else folder.resolve().name, sources, official, note)
-
-
-def _of(
-    folder: Path, sources: Sequence[InstanceSource], categories: Sequence[str]
-) -> tuple[InstanceSource, ...]:
-    there = sorted({source.category for source in sources})
-    for category in categories:
-        if category not in there:
-            raise LabelError(f'{folder}: has no category {category!r}; it has {", ".join(there)}')
-    return tuple(s for s in sources if not categories or s.category in categories)
 
 
 def _by_category(sources: Iterable[InstanceSource]) -> dict[str, list[str]]:
@@ -163,25 +149,22 @@ def _made_trials(
 
 
 def _official_trials(
-    file: Path, folder: Path, by_category: Mapping[str, Sequence[str]], *, part: bool
+    file: Path, folder: Path, by_category: Mapping[str, Sequence[str]]
 ) -> tuple[frozenset[str], ...]:
-    """Read the list; of a part of the categories, the others' objects do not count."""
     trials = read_trials(file)
-    if part:
-        trials = [frozenset(n for n in trial if _category(n) in by_category) for trial in trials]
     there = {name for found in by_category.values() for name in found}
     if strange := sorted(frozenset().union(*trials) - there):
         others = f' and {len(strange) - 1} others' if strange[1:] else ''
         raise LabelError(
-            f'{file}: names {strange[0]}{others}, not in {folder}; unpack what is missing, or name '
-            'the categories to take'
+            f'{file}: names {strange[0]}{others}, not in {folder}; unpack what is missing, or '
+            'take the list away'
         )
     if unlisted := sorted(set(by_category) - set(map(_category, trials[0]))):
         raise LabelError(f'{file}: holds out no {unlisted[0]}, which is in {folder}; leave it out')
     if single := sorted(name for name, found in by_category.items() if len(found) == 1):
         raise LabelError(
             f'{folder}: has one {single[0]} only, and {file.name} holds it out, so that none is '
-            'left to train with; unpack what is missing, or name the categories to take'
+            'left to train with; unpack what is missing, or take the list away'
         )
     return tuple(trials)
 

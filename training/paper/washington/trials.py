@@ -58,9 +58,7 @@ class Trial:
         return setting.labels('few') if per_class is None else f'{per_class} a class'
 
 
-def opened(
-    folder: Path, trials_file: Path | None, splits: Sequence[int], setting: Setting
-) -> tuple[Objects, Sequence[int]]:
+def opened(folder: Path, splits: Sequence[int], setting: Setting) -> tuple[Objects, Sequence[int]]:
     """Find the data set and the splits to run: those, or all where none is named.
 
     Raises:
@@ -68,7 +66,7 @@ def opened(
 
     """
     provenance()  # the commit of the code that is loaded, whatever is committed while it runs
-    objects = read_objects(folder, trials_file)
+    objects = read_objects(folder)
     setting.console.print(f'{objects.name}: {len(objects.sources)} objects; {objects.note}')
     chosen = splits or range(1, len(objects.trials) + 1)
     for split in chosen:

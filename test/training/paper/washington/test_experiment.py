@@ -280,7 +280,6 @@ def test_damaged_folder_is_named_and_nothing_is_added(
 @pytest.mark.parametrize(
     ('options', 'error', 'message'),
     [
-        ({'categories': ['aple']}, LabelError, "has no category 'aple'"),
         ({'trials': [3]}, LabelError, 'has trials 1 to 2, not 3'),
         ({'models': ['mvae']}, SettingsError, 'model mvae: not in table5; it has m2, sdgm'),
         ({'weights': Path('none.safetensors')}, WeightsError, 'none.safetensors: no such weights'),
