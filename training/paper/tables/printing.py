@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mm_perception.errors import SettingsError
-from training.paper.learners import FROZEN
+from training.paper.learners import WAYS
 from training.paper.published import TABLES
 from training.paper.results import Result
 from training.paper.tables.forms import fit
@@ -72,7 +72,7 @@ def _print_others(console: Console, number: str, results: Sequence[Result]) -> N
         for result in results
         if result.data not in _PUBLISHED
         and (result.labels == 'all') == (number == 'table6')
-        and f', {FROZEN} ' not in result.data
+        and not any(f', {way} ' in result.data for way in WAYS)  # other experiments have these
     ]
     for data in dict.fromkeys(result.data for result in those):
         lines = other_lines(data, those)

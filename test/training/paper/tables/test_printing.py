@@ -224,6 +224,11 @@ def test_the_washington_subset_is_a_table_of_its_own_that_compares_nothing(
     assert folder not in printed(others, [result(data=folder, labels=labels)])
 
 
+@pytest.mark.parametrize('way', ['frozen', 'taught'])
+def test_what_other_experiments_measured_is_in_their_tables_alone(way: str) -> None:
+    assert way not in printed('table5', [result(data=f'uw_rgbd, {way} vgg16', labels='5%')])
+
+
 def test_the_caption_counts_what_is_missing_and_says_how_to_run_it() -> None:
     text = ' '.join(printed('table4', [result()]).split())
     assert 'has not measured 33 of 36 figures: `train paper table4 --mnist PATH` does' in text
