@@ -45,9 +45,10 @@ from mm_perception.objects.detections import DetectionFinder
 from mm_perception.objects.finding import ObjectFinder, finder_for
 from mm_perception.observation import NO_MODE, Modality
 from mm_perception.pairing import PairingSettings
+from mm_perception.serving.labelled import Labelled
 from mm_perception.serving.pool import ClassifierPool, Share
 from mm_perception.serving.request import ClassifierSettings
-from mm_perception.serving.watch import Labelled, Watch
+from mm_perception.serving.watch import Watch
 from mm_perception.uncertain.keeper import Keeper
 
 _MOMENT = 0.002  # seconds: a timer that ends just before a deadline would have to be set again

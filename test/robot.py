@@ -21,7 +21,8 @@ from mm_perception.objects.detections import DetectionFinder
 from mm_perception.objects.finding import ObjectFinder
 from mm_perception.observation import Modality
 from mm_perception.pairing import PairingSettings
-from mm_perception.serving.watch import Labelled, Watch
+from mm_perception.serving.labelled import Labelled
+from mm_perception.serving.watch import Watch
 
 RGB, DEPTH = Modality.RGB, Modality.DEPTH
 PERIOD = NS // 30

@@ -16,7 +16,7 @@ from conftest import CHECKOUT
 from mm_perception.interface.cameras import load_camera
 from mm_perception.interface.prediction_status import prediction_statuses
 from mm_perception.observation import Frame, Modality, Observation, Prediction
-from mm_perception.serving.watch import Labelled
+from mm_perception.serving.labelled import Labelled
 from training.annotating.writing import NODE, TYPES
 
 CONFIG = CHECKOUT / 'config'

@@ -21,7 +21,7 @@ from mm_perception.observation import UNKNOWN, Prediction
 
 if TYPE_CHECKING:
     from mm_perception.interface.parameters import Parameter
-    from mm_perception.serving.watch import Labelled
+    from mm_perception.serving.labelled import Labelled
 
 try:
     from vision_msgs import msg as vision

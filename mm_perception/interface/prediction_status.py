@@ -13,7 +13,7 @@ from mm_perception.regions import Region, RegionSettings, find_region
 
 if TYPE_CHECKING:
     from mm_perception.objects.finding import LabelledObject
-    from mm_perception.serving.watch import Labelled
+    from mm_perception.serving.labelled import Labelled
 
 
 def prediction_statuses(labelled: Labelled) -> list[Status]:

@@ -11,7 +11,7 @@ from mm_perception.interface.diagnostics import disagree
 from mm_perception.observation import UNKNOWN, Prediction
 
 if TYPE_CHECKING:
-    from mm_perception.serving.watch import Labelled
+    from mm_perception.serving.labelled import Labelled
 
 
 def is_doubtful(labelled: Labelled, below: float, recent: Sequence[Prediction]) -> bool:

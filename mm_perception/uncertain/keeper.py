@@ -30,7 +30,7 @@ from mm_perception.uncertain.settings import UncertainSettings
 from mm_perception.uncertain.small_bag import Message
 
 if TYPE_CHECKING:
-    from mm_perception.serving.watch import Labelled, Received
+    from mm_perception.serving.labelled import Labelled, Received
 
 _MEGABYTE = 1_000_000
 _OFF = 'unsure frames are not kept: turned off'

@@ -13,7 +13,7 @@ from mm_perception.interface.parameters import BY_NAME, PARAMETERS
 from mm_perception.objects.boxes import Box
 from mm_perception.objects.finding import LabelledObject, SceneObject
 from mm_perception.observation import Frame, Modality, Observation, Prediction
-from mm_perception.serving.watch import Labelled
+from mm_perception.serving.labelled import Labelled
 
 pytest.importorskip('rcl_interfaces.msg', reason='the ROS messages are not installed')
 

@@ -28,7 +28,7 @@ from mm_perception.interface.annotation import annotate
 from mm_perception.interface.process import run
 from mm_perception.node import PerceptionNode
 from mm_perception.observation import Frame, Modality, Observation, Prediction
-from mm_perception.serving.watch import Labelled
+from mm_perception.serving.labelled import Labelled
 
 EXIT = 2.0  # seconds that a signal may take to end the process
 

@@ -10,7 +10,7 @@ from mm_perception.interface.diagnostics import TRUST_WINDOW
 from mm_perception.objects.boxes import Box
 from mm_perception.objects.finding import LabelledObject, SceneObject
 from mm_perception.observation import UNKNOWN, Observation, Prediction
-from mm_perception.serving.watch import Labelled
+from mm_perception.serving.labelled import Labelled
 from mm_perception.uncertain.doubt import is_doubtful
 
 BELOW = 0.7

@@ -18,7 +18,7 @@ from mm_perception.errors import SettingsError
 from mm_perception.interface import parameters
 from mm_perception.interface.diagnostics import Level
 from mm_perception.observation import Modality, Observation, Prediction
-from mm_perception.serving.watch import Labelled, Received
+from mm_perception.serving.labelled import Labelled, Received
 from mm_perception.uncertain.keeper import Keeper
 
 RGB, DEPTH = Modality.RGB, Modality.DEPTH

@@ -16,7 +16,8 @@ from mm_perception.interface.diagnostics import Inlet, Source
 from mm_perception.objects.finding import finder_for
 from mm_perception.observation import NO_MODE, Modality
 from mm_perception.pairing import PairingSettings
-from mm_perception.serving.watch import Labelled, Watch
+from mm_perception.serving.labelled import Labelled
+from mm_perception.serving.watch import Watch
 
 if TYPE_CHECKING:
     from mm_perception.classifier import Classifier

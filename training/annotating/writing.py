@@ -31,7 +31,7 @@ from mm_perception.errors import RecordingError, SettingsError
 from mm_perception.health import NS
 from mm_perception.interface.diagnostics import Status
 from mm_perception.interface.prediction_status import prediction_statuses
-from mm_perception.serving.watch import Labelled
+from mm_perception.serving.labelled import Labelled
 from training.annotating.definitions import definition_of
 from training.recordings.storage import ROS2, Received, Storage
 

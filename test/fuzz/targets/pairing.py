@@ -21,7 +21,8 @@ from mm_perception.errors import ImageError
 from mm_perception.health import NS, HealthSettings, SensorHealth
 from mm_perception.observation import Frame, Modality, Prediction
 from mm_perception.pairing import PairingSettings
-from mm_perception.serving.watch import Labelled, Watch
+from mm_perception.serving.labelled import Labelled
+from mm_perception.serving.watch import Watch
 from mm_perception.serving.worker import PromptWorker
 
 if TYPE_CHECKING:

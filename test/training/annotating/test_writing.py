@@ -11,7 +11,7 @@ from mm_perception.errors import RecordingError
 from mm_perception.health import NS
 from mm_perception.interface.diagnostics import Level, Status
 from mm_perception.observation import Frame, Modality, Observation, Prediction
-from mm_perception.serving.watch import Labelled
+from mm_perception.serving.labelled import Labelled
 from training.annotating.writing import DIAGNOSTICS, NODE, PREDICTION, TYPES, annotated_bag
 from training.recordings.bags import find_recordings
 from training.recordings.storage import ROS2, open_storage
