@@ -232,6 +232,8 @@ def _network(settings: BackboneSettings) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network: nn.Module = torchvision.models.get_model(settings.name, weights=None)
+    if settings.weights != 'random' and 'transform_input' in vars(network):
+        vars(network)['transform_input'] = True  # as torchvision does for weights that it loads
     return network
 
 

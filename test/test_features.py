@@ -9,9 +9,16 @@ import pytest
 import torch
 import torchvision
 from safetensors.torch import save_file
+from torchvision.models.feature_extraction import create_feature_extractor
 
 from mm_perception.errors import SettingsError, WeightsError
-from mm_perception.features import BackboneSettings, dimension, load_backbone, sha256_of
+from mm_perception.features import (
+    BackboneSettings,
+    default_layer,
+    dimension,
+    load_backbone,
+    sha256_of,
+)
 
 SMALL = {'name': 'squeezenet1_0', 'weights': 'random'}
 SQUEEZENET = 'weights/squeezenet1_0_imagenet.fp16.safetensors'
@@ -138,3 +145,19 @@ class Trap:
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         return Path.touch, (self.path,)
+
+
+def test_networks_whose_weights_want_other_inputs_get_them(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = torchvision.models.googlenet(weights=None, init_weights=False)
+    save_file(network.state_dict(), tmp_path / 'weights.safetensors')
+    settings = BackboneSettings(name='googlenet', weights='file')
+    backbone = load_backbone(settings, tmp_path / 'weights.safetensors')
+    network.transform_input = True  # as torchvision has it with ImageNet's weights
+    layer = default_layer('googlenet')
+    expected = create_feature_extractor(network.eval(), {layer: 'features'})
+    seen: list[torch.Tensor] = []
+    backbone.network.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    with torch.inference_mode():
+        features = backbone(torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8))
+        torch.testing.assert_close(features, expected(seen[0])['features'].flatten(1))
