@@ -159,6 +159,8 @@ def _write(
     files = {name: sha256_of(folder / name) for name in (WEIGHTS, *copies.values())}
     complete = Manifest.model_validate({**manifest, 'files': files, 'backbone_files': names})
     write_manifest(folder, complete)
+    for file in folder.iterdir():
+        file.chmod(0o644)  # safetensors writes for its user alone; a robot may run as another
     return complete
 
 

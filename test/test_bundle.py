@@ -230,3 +230,9 @@ def test_list_of_itself_is_no_manifest(bundle: Path) -> None:
     digest = hashlib.sha256(body.encode()).hexdigest()
     (bundle / MANIFEST).write_text(f'{body}# sha256 of all above: {digest}\n')
     assert 'anchors' in refused(bundle)
+
+
+def test_whoever_runs_the_robot_may_read_all_of_a_bundle(tmp_path: Path) -> None:
+    path = make_bundle(tmp_path / 'bundle')
+    assert path.stat().st_mode & 0o777 == 0o755
+    assert {file.stat().st_mode & 0o777 for file in path.iterdir()} == {0o644}
