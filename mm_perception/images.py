@@ -207,6 +207,8 @@ def _compressed_colour(msg: Any) -> NDArray[np.uint8]:
     # file, "rgb" one whose red and blue are exchanged; without a name it is a usual file too.
     given = re.search(r'compressed ([a-z]+)', data_format)
     order = given.group(1) if given else 'bgr'
+    if given is None and _stored_encoding(data_format).startswith('bayer'):
+        order = 'bayer'  # as PNG it is not turned into colour before
     if order not in {'bgr', 'bgra', 'rgb', 'rgba', 'mono'}:
         raise ImageError(f'the picture holds {order} pixels; have the camera publish colour')
     image = compressed.decode_colour(_bytes(msg))

@@ -104,6 +104,22 @@ def test_depth_that_shows_nothing_is_unusable(value: float, reason: str) -> None
     assert reason in fault
 
 
+@pytest.mark.parametrize('shape', [(480, 640), (720, 1280), (1080, 1920), (481, 641)])
+@pytest.mark.parametrize(
+    ('colour', 'noise', 'reason'),
+    [((8, 8, 8), 5, 'black'), ((19, 19, 19), 4, 'one colour'), ((160, 30, 25), 4, 'one colour')],
+    ids=['a lens cap', 'a lens cap under automatic gain', 'a finger'],
+)
+def test_noise_of_a_covered_lens_shows_nothing(
+    shape: tuple[int, int], colour: tuple[int, int, int], noise: float, reason: str
+) -> None:
+    covered = np.clip(NOISE.normal(colour, noise, (*shape, 3)), 0, 255).astype(np.uint8)
+    for image in (covered, covered[:, :, ::-1]):  # as bgr8 comes
+        fault = SensorHealth(Modality.RGB).inspect(rgb(0, image), 0)
+        assert fault is not None
+        assert reason in fault
+
+
 def test_dim_room_with_a_lamp_is_usable() -> None:
     image = NOISE.integers(0, 12, (480, 640, 3), dtype=np.uint8)
     image[100:250, 100:250] = 180

@@ -129,6 +129,7 @@ PNG_DEPTH = encoded('.png', np.arange(48 * 64, dtype=np.uint16).reshape(48, 64))
         ('16UC1; compressedDepth png', PNG, 'rgb', 'this is compressed depth'),
         ('16UC1; png compressed', PNG_DEPTH, 'rgb', 'this is compressed depth'),
         ('bayer_rggb8; jpeg compressed bayer', JPEG, 'rgb', 'holds bayer pixels'),
+        ('bayer_rggb8; png compressed ', PNG, 'rgb', 'holds bayer pixels'),
         ('jpeg', JPEG, 'depth', 'not PNG: it starts with ff d8 ff'),
         ('32FC1; png compressed', PNG_DEPTH, 'depth', 'use the compressedDepth transport'),
         ('16UC1; compressedDepth png', b'123', 'depth', '3 bytes are too few'),

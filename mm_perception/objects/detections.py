@@ -121,8 +121,10 @@ class DetectionFinder:
                 'no detections have come yet: is the detector running, and the topic detections '
                 'remapped to its own?'
             )
-        nearest = min(recent, key=lambda each: abs(stamp - each.stamp))
-        age = (stamp - nearest.stamp) / NS
+        ages = [(stamp - each.stamp) / NS for each in recent]
+        fitting = [i for i, age in enumerate(ages) if -self.slop <= age <= self._age]
+        number = min(fitting or range(len(ages)), key=lambda i: abs(ages[i]))
+        age = ages[number]
         if age > self._age:
             raise ImageError(
                 f'the newest detections are {age:.2f} s older than the image: is the detector '
@@ -133,7 +135,7 @@ class DetectionFinder:
                 f'the nearest detections are {-age:.2f} s newer than the image: do the detector '
                 'and the camera have the same clock?'
             )
-        return nearest
+        return recent[number]
 
 
 def _box(given: tuple[float, float, float, float, float], height: int, width: int) -> Box:

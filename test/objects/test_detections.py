@@ -125,6 +125,12 @@ def test_without_detections_of_its_time_an_image_has_no_objects_and_it_is_said_w
         finder.find(picture(START))
 
 
+def test_newer_detections_do_not_hide_those_of_before(finder: DetectionFinder) -> None:
+    finder.take(message(START - NS // 10, MUG))
+    finder.take(message(START + NS // 12, BOWL, MUG))  # nearer, but of a moment to come
+    assert len(finder.find(picture(START))) == 1
+
+
 def test_slop_may_be_changed_meanwhile() -> None:
     finder = DetectionFinder(0.0, 0.01, lambda: START)
     finder.take(message(START + NS // 10, MUG))
