@@ -202,7 +202,7 @@ class Classifier:
     ) -> Answer:
         """Label several objects of one observation, at once.
 
-        Each has a mode of its own: one without any valid depth is labelled from RGB alone.
+        Each has a mode of its own: one with next to no valid depth is labelled from RGB alone.
 
         Args:
             observation: What was seen.

@@ -23,7 +23,12 @@ from mm_perception.features import Backbone, BackboneSettings, dimension, load_b
 from mm_perception.objects.boxes import Box
 from mm_perception.objects.finding import ObjectFinder
 from mm_perception.observation import Modality, Observation
-from mm_perception.preprocessing import PreprocessingSettings, depth_input, rgb_input
+from mm_perception.preprocessing import (
+    PreprocessingSettings,
+    depth_input,
+    refuse_unknown,
+    rgb_input,
+)
 from mm_perception.regions import RegionSettings, crop, find_region
 
 if TYPE_CHECKING:
@@ -189,6 +194,8 @@ def prepare(
             continue
         try:
             view = crop(frame.image, find_region(settings.region, frame, box))
+            if modality is Modality.DEPTH:
+                refuse_unknown(view)
             prepared[modality] = make(modality, view, settings.preprocessing)
         except ImageError as error:
             reasons.append(f'{modality}: {error}')

@@ -41,6 +41,7 @@ _LEVEL = 127.5  # a surface that looks into a level camera, in HHA
 
 FLAT = 1e-6  # metres: no sensor tells distances apart that are nearer to each other
 _FARTHEST = 1000.0  # metres: no sensor sees farther
+_LEAST_KNOWN = 0.1  # of a depth crop; real crops of objects have 0.6 and more
 _NO_LENGTH = 1e-6  # of a direction
 
 
@@ -165,6 +166,26 @@ def fill_holes(depth: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     valid = valid_distances(depth)
     return depth if valid.all() else _fill(depth, valid)
+
+
+def refuse_unknown(depth: NDArray[np.float32]) -> None:
+    """Refuse a crop of which next to nothing is known: what its holes would get is no shape.
+
+    Args:
+        depth: H×W in metres; NaN, infinite, 0 and negative are holes.
+
+    Raises:
+        ImageError: Fewer than a tenth of its pixels have a distance.
+
+    """
+    with np.errstate(invalid='ignore'):
+        known = np.count_nonzero((depth > 0) & (depth < np.inf)) / max(depth.size, 1)
+    if known < _LEAST_KNOWN:
+        height, width = depth.shape
+        raise ImageError(
+            f'depth crop of {width}x{height} pixels has a distance in {known:.1%} of them: '
+            'the object is too near or too far for the sensor, or its view is blocked'
+        )
 
 
 def valid_distances(depth: NDArray[np.float32]) -> NDArray[np.bool_]:

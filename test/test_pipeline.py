@@ -44,6 +44,10 @@ def test_modality_without_anything_in_its_region_is_left_out(pipeline: Pipeline)
     assert set(pipeline.prepare(observation(rgb=COLOUR, depth=empty))) == {RGB}
     with pytest.raises(ImageError, match='depth'):
         pipeline.prepare(observation(depth=empty))
+    empty[30:34] = 1.0  # 7 % of it: what the rest would be filled with is invented
+    assert set(pipeline.prepare(observation(rgb=COLOUR, depth=empty))) == {RGB}
+    empty[30:38] = 1.0
+    assert set(pipeline.prepare(observation(rgb=COLOUR, depth=empty))) == {RGB, DEPTH}
 
 
 def test_on_a_table_the_object_nearest_to_the_middle_is_prepared() -> None:

@@ -23,7 +23,7 @@ from mm_perception.judging import Item, Verdict
 from mm_perception.objects.boxes import Box
 from mm_perception.observation import Modality, Observation
 from mm_perception.pipeline import PipelineSettings, picture, prepare
-from mm_perception.preprocessing import PreprocessingSettings, valid_distances
+from mm_perception.preprocessing import PreprocessingSettings
 from mm_perception.serving.request import Trusted
 
 _Key: TypeAlias = 'tuple[int, tuple[tuple[Modality, tuple[int, ...]], ...]]'
@@ -120,7 +120,6 @@ def _to_upload(
         return crop
     if settings.depth_encoding != 'jet' or not can_fill(*crop.shape):
         return picture(modality, crop, settings)
-    valid_distances(crop)  # it shows something
     return crop
 
 
