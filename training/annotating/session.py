@@ -111,6 +111,10 @@ def find_one(path: Path, output: Path, *, overwrite: bool = False) -> Recording:
         raise RecordingError(f'{path}: holds {len(recordings)} recordings; name one, as {names}')
     if output.resolve() in {file.resolve() for file in recordings[0].files}:
         raise RecordingError(f'{output}: is the recording itself; choose another name')
+    if recordings[0].path.is_dir() and output.resolve().is_relative_to(
+        recordings[0].path.resolve()
+    ):
+        raise RecordingError(f'{output}: lies in the folder of the recording; choose another one')
     return recordings[0]
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mm_perception.errors import LabelError
+from mm_perception.health import NS
 from training.labelling.history import History, Step, digest_of
 from training.recordings.bags import Recording
 from training.recordings.label_writing import csv_of, painted, write_whole
@@ -81,10 +82,12 @@ class Book:
             Whether anything changed.
 
         Raises:
-            LabelError: A label that is not allowed, or the file cannot be written: nothing changed.
+            LabelError: A label that is not allowed, a change that ends before it starts, or the
+                file cannot be written: nothing changed.
 
         """
         for change in changes:
+            _check_times(change)
             if change.label is not None:
                 check_name(change.label)
         with self._lock:
@@ -182,6 +185,15 @@ def check_name(label: str) -> None:
         raise LabelError(
             f'this name: {label[:MOST_LETTERS]!r} begins or ends with a space, or has more than '
             f'{MOST_LETTERS} letters'
+        )
+
+
+def _check_times(change: Change) -> None:
+    """Refuse a while that a label file cannot hold, as where a recording's times run backwards."""
+    if change.end <= change.start:
+        raise LabelError(
+            f'{change.recording}: from {change.start / NS:g} to {change.end / NS:g} s is no while '
+            'to label: its times run backwards; record it anew, or leave it out'
         )
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from pathlib import Path, PurePath
@@ -23,6 +24,7 @@ from training.recordings.storage import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+_LOGGER = logging.getLogger(__name__)
 _METADATA = 'metadata.yaml'
 _PART = re.compile(r'(.+)_(\d+)')  # rosbag2 numbers the files of one recording from 0
 
@@ -87,7 +89,10 @@ def _locate_in(folder: Path, visited: set[Path]) -> Iterator[Place]:
     entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith('.')]
     files = [entry for entry in entries if entry.is_file() and storage_suffix(entry)]
     rosbag2 = _without_packed_twins([f for f in files if storage_suffix(f) in ROSBAG2_SUFFIXES])
-    if _is_rosbag2_folder(folder, rosbag2):
+    if (folder / _METADATA).is_file():
+        yield Place(folder, _listed(folder, rosbag2))
+        rosbag2 = []
+    elif _are_one_recording(folder, rosbag2):
         yield Place(folder, tuple(rosbag2))
         rosbag2 = []
     loose = rosbag2 + [file for file in files if storage_suffix(file) not in ROSBAG2_SUFFIXES]
@@ -108,13 +113,10 @@ def _without_packed_twins(files: Sequence[Path]) -> list[Path]:
     ]
 
 
-def _is_rosbag2_folder(folder: Path, files: Sequence[Path]) -> bool:
-    """Whether these storage files are one recording's."""
-    if (folder / _METADATA).is_file():
-        _check_complete(folder, {file.name for file in files})
-        return True
-    stems = {storage_stem(file) for file in files}
-    if stems == {folder.name}:
+def _are_one_recording(folder: Path, files: Sequence[Path]) -> bool:
+    """Whether these storage files are one recording's, though no metadata says so."""
+    stems = [storage_stem(file) for file in files]
+    if stems == [folder.name]:
         return True  # rosbags names its one file so
     parts = [_PART.fullmatch(stem) for stem in stems]
     numbers = {int(part[2]) for part in parts if part}
@@ -122,15 +124,30 @@ def _is_rosbag2_folder(folder: Path, files: Sequence[Path]) -> bool:
     return len(prefixes) == 1 and numbers == set(range(len(files)))
 
 
-def _check_complete(folder: Path, names: set[str]) -> None:
-    """Refuse a recording of which a part is gone: its times would all be shifted."""
-    listed = _listed_files(folder / _METADATA)
-    missing = [name for name in listed if not {name, name.removesuffix(PACKED_SUFFIX)} & names]
-    if missing or not names:
+def _listed(folder: Path, files: Sequence[Path]) -> tuple[Path, ...]:
+    """Take the files that the metadata lists, packed or not; all of them if it is damaged.
+
+    Another file there is what somebody made of the recording: the same frames a second time.
+
+    Raises:
+        RecordingError: A part is gone: the times of the others would all be shifted.
+
+    """
+    listed = [name.removesuffix(PACKED_SUFFIX) for name in _listed_files(folder / _METADATA)]
+    there = {file.name.removesuffix(PACKED_SUFFIX): file for file in files}
+    missing = [name for name in listed if name not in there]
+    if missing or not there:
         raise RecordingError(
             f'{folder}: {_METADATA} is there, but not {", ".join(missing) or "a storage file"}; '
             f'put it back, or delete {_METADATA} to read what is there'
         )
+    others = [file.name for name, file in there.items() if listed and name not in listed]
+    if others:
+        _LOGGER.warning(
+            '%s: %s does not list %s: left out; to have it read, move it to another folder',
+            *(folder, _METADATA, ', '.join(others)),
+        )
+    return tuple(file for file in files if file.name not in others)
 
 
 def _listed_files(metadata: Path) -> list[str]:

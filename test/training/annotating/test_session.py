@@ -239,6 +239,17 @@ def test_a_recording_never_replaces_itself(classifier: Classifier, tmp_path: Pat
     assert file.read_bytes() == before
 
 
+def test_nothing_is_written_into_the_recordings_own_folder(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    bag = record(tmp_path / 'in', rgbd(2), 'mcap')
+    before = sorted(bag.rglob('*'))
+    for name in ('seen.mcap', 'deeper/seen.mcap'):
+        with pytest.raises(RecordingError, match='lies in the folder of the recording'):
+            annotate(bag, bag / name, classifier)
+    assert sorted(bag.rglob('*')) == before
+
+
 def stopped(_done: int, _of: int) -> None:
     raise KeyboardInterrupt
 

@@ -162,6 +162,16 @@ def test_a_name_that_is_not_allowed_changes_nothing(tmp_path: Path, name: str) -
     assert not mine.path.exists()
 
 
+@pytest.mark.parametrize(('start', 'end'), [(2.3, 1.9), (2, 2)])
+def test_a_while_that_ends_before_it_begins_changes_nothing(
+    tmp_path: Path, start: float, end: float
+) -> None:
+    mine = book(tmp_path)
+    with pytest.raises(LabelError, match=f'mug_1: from {start:g} to {end:g} s is no while'):
+        mine.step([change(5, 6, 'mug'), change(start, end, 'mug')], 'wrong')
+    assert not mine.path.exists()
+
+
 class Steps(RuleBasedStateMachine):
     """Any order of steps, undoing and restarts, beside a list of what the file has been."""
 

@@ -44,6 +44,23 @@ def test_metadata_makes_one_recording_of_any_files(tmp_path: Path) -> None:
     assert found(tmp_path, *names) == {'a': ['p.db3', 'q.db3'], 'a/extra.bag': ['extra.bag']}
 
 
+def test_files_that_the_metadata_does_not_list_are_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / 'a').mkdir()
+    (tmp_path / 'a/metadata.yaml').write_text(
+        'rosbag2_bagfile_information:\n  relative_file_paths: [x_0.db3.zstd, x_1.db3]\n'
+    )
+    names = ['a/x_0.db3', 'a/x_1.db3.zstd', 'a/seen.mcap', 'a/x_filtered.db3']
+    assert found(tmp_path, *names) == {'a': ['x_0.db3', 'x_1.db3.zstd']}
+    (warning,) = caplog.messages
+    assert 'metadata.yaml does not list seen.mcap, x_filtered.db3: left out' in warning
+
+
+def test_two_files_of_the_folders_name_are_not_parts_of_one_recording(tmp_path: Path) -> None:
+    assert sorted(found(tmp_path, 'a/a.db3', 'a/a.mcap')) == ['a/a.db3', 'a/a.mcap']
+
+
 def test_half_packed_file_gives_way_to_its_source(tmp_path: Path) -> None:
     assert found(tmp_path, 'a/x_0.db3', 'a/x_0.db3.zstd') == {'a': ['x_0.db3']}
 
