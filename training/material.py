@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mm_perception.errors import LabelError
 from training.features.dataset import Dataset, Source
+from training.holdout import choose
 from training.recordings.bags import Recording, find_recordings
 from training.recordings.labels import Labels, Span, from_csv, from_folder, from_topic
 from training.recordings.sources import BagSource, washington_sources
@@ -108,20 +108,28 @@ def held_out_by_trial(path: Path, trial: int) -> frozenset[str]:
 def held_out_at_random(dataset: Dataset, share: float, seed: int) -> frozenset[str]:
     """Choose recordings to hold out: of each class a share, at least one where it has two.
 
-    A recording counts to the class that most of its labelled frames show; recordings without a
-    label always train.
+    A recording counts to every class that it shows, and stays where it is the last one of a class;
+    recordings without a label always train.
+
+    Raises:
+        LabelError: Each is the only one of a class, or none has a label.
+
     """
-    by_class: dict[str, list[str]] = defaultdict(list)
+    showing: dict[str, set[str]] = defaultdict(set)
     for rows, labels in zip(dataset.rows, dataset.labels, strict=True):
-        known = Counter(label for label in labels if label)
-        if known:
-            by_class[known.most_common(1)[0][0]].append(rows.recording)
-    chooser = random.Random(seed)
-    held_out: set[str] = set()
-    for _, names in sorted(by_class.items()):
-        count = min(max(round(share * len(names)), 1), len(names) - 1)
-        held_out.update(chooser.sample(sorted(names), count))
-    return frozenset(held_out)
+        for label in {label for label in labels if label}:
+            showing[label].add(rows.recording)
+    by_class = [names for _, names in sorted(showing.items())]
+    held_out = choose(by_class, lambda recordings: max(round(share * recordings), 1), seed)
+    if not held_out:
+        alone = sorted(label for label, names in showing.items() if len(names) == 1)
+        raise LabelError(
+            'held-out recordings: each labelled one is the only one of a class; give another of '
+            f'{" or ".join(alone[:3])}, or name some to test on with --test'
+            if alone
+            else 'held-out recordings: none has a label; label some'
+        )
+    return held_out
 
 
 def split(dataset: Dataset, held_out: frozenset[str]) -> tuple[Dataset, Dataset]:
@@ -140,9 +148,8 @@ def split(dataset: Dataset, held_out: frozenset[str]) -> tuple[Dataset, Dataset]
         ]
         if not pairs:
             raise LabelError(
-                'held-out recordings: '
-                + ('none of a class with two labelled recordings; ' if wanted else 'all; ')
-                + 'give more recordings, or name some with --test'
+                f'held-out recordings: {"none" if wanted else "all"} of those given; '
+                'give more recordings, or name some with --test'
             )
         parts.append(Dataset(tuple(rows for rows, _ in pairs), tuple(known for _, known in pairs)))
     return parts[0], parts[1]

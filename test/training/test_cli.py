@@ -171,7 +171,7 @@ def labels(text: str) -> Callable[[Path], None]:
         (wrong_step, ['bent_1', 'step']),
         (labels('bowl_9,0,1,bowl\n'), ['labels.csv:2', 'bowl_9']),
         (labels('bowl_1,0,0.3,bowl\nbowl_1,0.2,0.4,mug\n'), ['labels.csv:3', 'overlaps']),
-        (labels('bowl_1,0,0.3,bowl\n'), ['held-out', 'two labelled']),
+        (labels('bowl_1,0,0.3,bowl\n'), ['held-out', 'another of bowl']),
     ],
 )
 def test_bad_recordings_are_one_line_and_exit_code_two(

@@ -70,6 +70,35 @@ def test_of_each_class_some_recordings_are_held_out_and_some_train() -> None:
     assert len({held_out_at_random(given, 0.4, seed) for seed in range(9)}) > 1
 
 
+def test_a_recording_counts_to_every_class_that_it_shows() -> None:
+    given = dataset(kitchen_1=['mug', 'mug', 'bowl'], kitchen_2=['bowl', 'bowl', 'mug'])
+    for seed in range(5):
+        assert len(held_out_at_random(given, 0.2, seed)) == 1
+
+
+def test_the_last_recording_of_a_class_stays() -> None:
+    many = {f'kitchen_{i}': ['mug', 'mug', 'cup'] for i in range(3)}
+    given = dataset(lone=['mug', 'mug', 'bowl'], **many)
+    for seed in range(9):
+        train, test = split(given, held_out_at_random(given, 0.2, seed))
+        assert train.classes() == ('bowl', 'cup', 'mug')
+        assert test.classes() == ('cup', 'mug')
+
+
+@pytest.mark.parametrize(
+    ('labels', 'cause'),
+    [
+        ({'a': ['mug', 'cup'], 'b': ['mug', 'bowl'], 'c': [None]}, 'give another of bowl or cup, '),
+        ({'a': [None], 'b': [None]}, 'none has a label; label some'),
+    ],
+)
+def test_it_is_said_why_nothing_can_be_held_out(
+    labels: dict[str, list[str | None]], cause: str
+) -> None:
+    with pytest.raises(LabelError, match=f'^held-out recordings: .*{cause}'):
+        held_out_at_random(dataset(**labels), 0.2, 0)
+
+
 def test_no_recording_is_on_both_sides_of_a_split() -> None:
     given = dataset(a=['x'], b=['x'], c=['y'])
     train, test = split(given, frozenset({'b'}))

@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-import random
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from training.backbones.shown import Shown, shown
 from training.features.dataset import Dataset, Source
 from training.fitting.climb import UNLABELLED
 from training.fitting.fit import TrainingData
+from training.holdout import choose
 from training.recipe import Recipe
 
 
@@ -93,19 +93,10 @@ def held_out_recordings(moments: Sequence[Shown], seed: int) -> frozenset[str]:
     recordings: dict[int, set[str]] = defaultdict(set)
     for each in moments:
         recordings[each.number].add(each.recording)
-    chooser = random.Random(seed)
-    chosen: set[str] = set()
-    for _, names in sorted(recordings.items()):
-        spare = [name for name in sorted(names) if _can_go(name, chosen, recordings.values())]
-        if spare and not names & chosen:
-            chosen.add(chooser.choice(spare))
-    classes = [label for label, names in recordings.items() if names & chosen]
-    return frozenset(chosen if len(classes) > 1 else ())
-
-
-def _can_go(name: str, gone: Collection[str], recordings: Collection[set[str]]) -> bool:
-    """Whether every class keeps a recording to learn from."""
-    return all(names - {*gone, name} for names in recordings)
+    by_class = [names for _, names in sorted(recordings.items())]
+    chosen = choose(by_class, lambda _: 1, seed)
+    told = [names for names in by_class if names & chosen]
+    return chosen if len(told) > 1 else frozenset()
 
 
 def _wanted(train: Dataset, data: TrainingData) -> dict[str, dict[int, int]]:

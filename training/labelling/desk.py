@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mm_perception.bundle import Bundle
 from mm_perception.errors import LabelError
 from mm_perception.health import NS
+from training.holdout import can_go
 from training.labelling.aside import Aside
 from training.labelling.book import Book, Change
 from training.labelling.choosing import order, uncertainty
@@ -312,9 +313,14 @@ def _advice(frames: Sequence[NDArray[np.int64]], classes: Sequence[str]) -> str 
     there = {number for numbers in seen for number in numbers}
     if len(there) < 2:  # noqa: PLR2004 - one class needs no classifier
         return 'Training needs two classes at least.'
-    if not any(sum(number in numbers for numbers in seen) > 1 for number in there):
-        names = ' or '.join(sorted(classes[number] for number in there)[:3])
-        return f'Training needs two recordings of one class, to test on one: {names} again.'
+    showing = {number: {i for i, some in enumerate(seen) if number in some} for number in there}
+    labelled = [i for i, numbers in enumerate(seen) if numbers]
+    if not any(can_go(i, (), showing.values()) for i in labelled):
+        alone = sorted(classes[number] for number, those in showing.items() if len(those) == 1)
+        return (
+            'Training needs a recording to test on that is not the only one of a class: '
+            f'{" or ".join(alone[:3])} again.'
+        )
     return None
 
 

@@ -226,7 +226,7 @@ def test_training_is_refused_with_what_is_lacking(fresh: Sitting) -> None:
     assert (answer.status, 'two classes' in answer.json['error']) == (409, True)
     fresh.label(BOWL, 0, 3, 'bowl')
     fresh.label(PLATE, 0, 3, 'plate')
-    assert 'two recordings of one class' in fresh.tell('/api/fit').json['error']
+    assert 'the only one of a class: bowl or plate' in fresh.tell('/api/fit').json['error']
     assert fresh.state['fit']['state'] == 'idle'
 
 
