@@ -132,6 +132,7 @@ class TableSource:
 
     tables: tuple[Table, ...]
     name: str = 'tables'
+    start: int = 0
 
     def identity(self) -> Mapping[str, object]:
         return {}

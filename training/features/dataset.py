@@ -48,6 +48,10 @@ class Source(Protocol):
     def name(self) -> str:
         """Unique among the sources used together."""
 
+    @property
+    def start(self) -> int:
+        """The time in ns from which a person counts: 0, but for times that are made up."""
+
     def identity(self) -> Mapping[str, object]:
         """All that its observations depend on, as JSON: files with size and time, topics."""
 
@@ -65,6 +69,7 @@ class Rows:
         features: [N, D] ≥ 0 by modality.
         thumbnails: [N, t, t, 3] uint8 by modality, of the networks' input.
         views: As ``features``, of the same moments seen differently, any number of times.
+        start: The source's.
 
     """
 
@@ -73,6 +78,7 @@ class Rows:
     features: dict[str, Tensor]
     thumbnails: dict[str, Tensor]
     views: tuple[dict[str, Tensor], ...] = ()
+    start: int = 0
 
     def __len__(self) -> int:
         """Count the observations."""
@@ -115,9 +121,9 @@ class Dataset:
         return {n: torch.cat([each.thumbnails[n] for each in self.rows]).numpy() for n in names}
 
     def places(self) -> list[tuple[str, float]]:
-        """Name each row's recording, and its seconds from that recording's first row."""
+        """Name each row's recording, and its seconds from that recording's start, as labels do."""
         return [
-            (rows.recording, (int(time) - int(rows.times[0])) / 1e9)
+            (rows.recording, (int(time) - rows.start) / 1e9)
             for rows in self.rows
             for time in rows.times
         ]
@@ -144,7 +150,11 @@ def load_dataset(
     seen = [View(source, n) for n in range(1, views + 1) for source in sources]
     found = extract([*sources, *seen])
     rows = tuple(
-        replace(each, views=tuple(v.features for v in found[number + len(sources) :: len(sources)]))
+        replace(
+            each,
+            views=tuple(v.features for v in found[number + len(sources) :: len(sources)]),
+            start=sources[number].start,
+        )
         for number, each in enumerate(found[: len(sources)])
         if len(each)
     )

@@ -41,6 +41,11 @@ class View:
         """The recording's: its rows are rows of the same moments."""
         return self.source.name
 
+    @property
+    def start(self) -> int:
+        """The recording's."""
+        return self.source.start
+
     def identity(self) -> Mapping[str, object]:
         """The recording's, and which view of it."""
         return {'view': self.number, 'of': self.source.identity()}

@@ -35,6 +35,11 @@ class BagSource:
         """The recording's name."""
         return self.recording.name
 
+    @property
+    def start(self) -> int:
+        """Zero: its times are those from the bag's start."""
+        return 0
+
     def identity(self) -> dict[str, object]:
         """Files and topics: what the observations depend on."""
         files = _identity(self.recording.files)
@@ -62,6 +67,11 @@ class InstanceSource:
     name: str
     category: str
     crops: tuple[Crop, ...]
+
+    @property
+    def start(self) -> int:
+        """The first crop's stamp, which tells only the order."""
+        return self.crops[0].stamp
 
     def identity(self) -> dict[str, object]:
         """The crops' files."""

@@ -31,6 +31,7 @@ class Crops:
     """Crops of noise; of the last one only the corner has a distance."""
 
     name: str = 'apple_1'
+    start: int = 0
 
     def identity(self) -> dict[str, object]:
         return {'files': self.name}
