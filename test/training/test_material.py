@@ -50,6 +50,15 @@ def test_every_folders_own_labels_are_read(tmp_path: Path) -> None:
     assert material.label_of('bowl_1', 0) == 'bowl'
 
 
+def test_every_folders_own_labels_name_recordings_as_for_that_folder_alone(tmp_path: Path) -> None:
+    for day, label in (('monday', 'mug'), ('tuesday', 'bowl')):
+        record(tmp_path / day / 'kitchen', rgbd(4), 'ros1')
+        (tmp_path / day / 'labels.csv').write_text(f'bag,start,end,label\nkitchen,0,0.3,{label}\n')
+    material = bag_material([tmp_path / 'monday', tmp_path / 'tuesday'], BagOptions())
+    assert material.label_of('monday/kitchen', 0) == 'mug'
+    assert material.label_of('tuesday/kitchen', 0) == 'bowl'
+
+
 def test_labels_can_come_from_a_topic_or_the_folders(tmp_path: Path) -> None:
     said = [*rgbd(4), text('/label', START + PERIOD, 'cup')]
     record(tmp_path / 'mug_1', sorted(said, key=lambda one: one.time), 'mcap')

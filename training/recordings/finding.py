@@ -69,7 +69,7 @@ def unique_names(paths: Sequence[Path]) -> dict[Path, str]:
         RecordingError: That does not tell them apart either.
 
     """
-    short = {path: _stem(path) for path in paths}
+    short = {path: stem_of(path) for path in paths}
     times = Counter(short.values())
     names = {
         path: stem if times[stem] == 1 else f'{path.resolve().parent.name}/{stem}'
@@ -80,6 +80,11 @@ def unique_names(paths: Sequence[Path]) -> dict[Path, str]:
         if owners.setdefault(name, path) != path:
             raise RecordingError(f'{path}: {owners[name]} has the same name; rename one of them')
     return names
+
+
+def stem_of(path: Path) -> str:
+    """Name a recording by its folder or its file, without suffix."""
+    return path.resolve().name if path.is_dir() else storage_stem(path)
 
 
 def _locate_in(folder: Path, visited: set[Path]) -> Iterator[Place]:
@@ -158,7 +163,3 @@ def _listed_files(metadata: Path) -> list[str]:
         return [PurePath(name).name for name in listed]
     except (OSError, TypeError, KeyError, yaml.YAMLError):
         return []
-
-
-def _stem(path: Path) -> str:
-    return path.resolve().name if path.is_dir() else storage_stem(path)

@@ -22,6 +22,7 @@ from mm_perception.errors import LabelError
 from mm_perception.health import NS
 from mm_perception.observation import UNKNOWN
 from training.recordings.bags import STRING
+from training.recordings.finding import stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -89,8 +90,10 @@ class Labels:
 def from_csv(path: Path, recordings: Sequence[Recording]) -> Labels:
     """Read a CSV file of ``bag,start,end,label``; times are seconds from the bag's start.
 
-    A bag is named by `Recording.name` or by its folder's or file's name. A row holds from its
-    start until just before its end.
+    A bag is named by `Recording.name`, or by its folder's or file's name, with or without suffix
+    or the folder that holds it: files that were written for other recordings beside it are read,
+    too. Of several the one below the label file's folder is meant. A row holds from its start until
+    just before its end.
 
     Args:
         path: The file, UTF-8.
@@ -104,7 +107,7 @@ def from_csv(path: Path, recordings: Sequence[Recording]) -> Labels:
     rows: dict[str, dict[Span, int]] = defaultdict(dict)  # and the line that each came from
     for line, row in _rows(path):
         where = f'{path}:{line}'
-        recording = _named(row['bag'], recordings, where)
+        recording = _named(row['bag'], recordings, path, where)
         span = _span(row, recording, where)
         if span in rows[recording.name]:
             first = rows[recording.name][span]
@@ -190,9 +193,12 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
         raise LabelError(f'{path}:1: the header names a column twice; it must be unique')
 
 
-def _named(name: str, recordings: Sequence[Recording], where: str) -> Recording:
+def _named(name: str, recordings: Sequence[Recording], file: Path, where: str) -> Recording:
     found = [r for r in recordings if r.name == name]
-    found = found or [r for r in recordings if name in (r.path.name, r.path.resolve().name)]
+    found = found or [r for r in recordings if name in _other_names(r)]
+    if len(found) > 1:
+        folder = file.resolve().parent
+        found = [r for r in found if r.path.resolve().is_relative_to(folder)] or found
     if len(found) == 1:
         return found[0]
     if found:
@@ -206,6 +212,12 @@ def _named(name: str, recordings: Sequence[Recording], where: str) -> Recording:
         f'{where}: no bag {name!r} among the {len(names)} recordings given; '
         f'did you mean {" or ".join(near) or "another folder"}?'
     )
+
+
+def _other_names(recording: Recording) -> set[str]:
+    """What a recording may be called, among these or others."""
+    stem, resolved = stem_of(recording.path), recording.path.resolve()
+    return {recording.path.name, resolved.name, stem, f'{resolved.parent.name}/{stem}'}
 
 
 def _span(row: Mapping[str, str], recording: Recording, where: str) -> Span:

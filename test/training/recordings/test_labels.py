@@ -139,6 +139,21 @@ def test_a_file_name_of_two_bags_is_ambiguous(tmp_path: Path) -> None:
         from_csv(csv(tmp_path, 'run,0,1,mug'), bags)
 
 
+def test_a_file_that_was_written_for_one_folder_is_read_among_others(tmp_path: Path) -> None:
+    for day in ('monday', 'tuesday'):
+        record(tmp_path / day / 'kitchen', recorder.rgbd(2), 'ros1')
+    together = find_recordings([tmp_path / 'monday', tmp_path / 'tuesday'])
+    alone = find_recordings([tmp_path / 'monday'])
+    assert [r.name for r in (*together, *alone)] == ['monday/kitchen', 'tuesday/kitchen', 'kitchen']
+    plain = csv(tmp_path / 'monday', 'kitchen,0,0.1,mug')
+    assert list(from_csv(plain, together).spans) == ['monday/kitchen']
+    full = csv(tmp_path / 'tuesday', 'monday/kitchen,0,0.1,mug')
+    assert list(from_csv(full, alone).spans) == ['kitchen']
+    above = csv(tmp_path, 'kitchen,0,0.1,mug')
+    with pytest.raises(LabelError, match='may be any of monday/kitchen, tuesday/kitchen'):
+        from_csv(above, together)
+
+
 @given(st.binary(max_size=60), st.booleans())
 def test_any_bytes_are_labels_or_a_label_error(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, headed: bool
