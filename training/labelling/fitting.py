@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import codecs
+import logging
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ from typing import IO, Any
 
 from mm_perception.errors import MMPerceptionError, one_line
 
+_LOGGER = logging.getLogger(__name__)
 _ESCAPES = re.compile(r'\x1b\[[0-9;?]*[A-Za-z]')
 _BAR = re.compile(r'(?P<what>\S.*?) +[━╸╺ ]+ +(?P<done>\d+)/(?P<total>\d+|\?)')
 _ENDS = re.compile(r'[\r\n]')
@@ -98,6 +100,10 @@ class Fitting:
                 self._done()
             except MMPerceptionError as error:
                 status = {'state': 'failed', 'said': str(error)}
+            except Exception as error:  # else the page would wait for ever, as of lacking memory
+                _LOGGER.exception('the fit is done, but its model cannot be shown')
+                said = ' '.join(f'{type(error).__name__}: {error}'.split())
+                status = {'state': 'failed', 'said': one_line(said)}
         with self._lock:
             self._status = status
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 from sitting_process import PATIENCE
 
@@ -74,6 +75,22 @@ def test_a_bundle_that_cannot_be_read_is_told() -> None:
     fitting.start()
     status = until(fitting, lambda s: s['state'] != 'running')
     assert (status['state'], status['said']) == ('failed', 'model/bundle: damaged')
+
+
+def test_whatever_else_goes_wrong_is_told_and_another_fit_may_start(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def run_out() -> None:
+        raise RuntimeError('CUDA out of memory.\nTried to allocate 2 GiB')
+
+    fitting = Fitting(['--help'], run_out)
+    fitting.start()
+    status = until(fitting, lambda s: s['state'] != 'running')
+    said = 'RuntimeError: CUDA out of memory. Tried to allocate 2 GiB'
+    assert (status['state'], status['said']) == ('failed', said)
+    assert 'in run_out' in caplog.text  # the traceback, for whoever mends it
+    assert fitting.start()
+    fitting.stop()
 
 
 def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
