@@ -9,6 +9,7 @@ folder or in memory: nothing is ever written beside the user's files.
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 import sqlite3
@@ -43,6 +44,10 @@ PACKED_SUFFIX = '.zstd'
 ROSBAG2_SUFFIXES = ('.mcap', '.db3')
 
 _ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'  # no serialised message starts so: CDR starts with 00
+_ROS1_PROFILE = b'\x04\0\0\0ros1'  # as an MCAP header says it: length and text
+_PROFILE_AT = 17  # in the file, after its magic, the header's opcode and the header's length
+_FRAME_HEADER = 18  # bytes of a zstd file, at most, that say how much it unpacks to
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SIDECARS = ('-wal', '-journal')  # what SQLite had not yet moved into the .db3 file
 _COMPUTES = re.compile(r'\b(view|trigger|virtual|as)\b', re.IGNORECASE)  # in SQLite's schema
 _REPAIRS = {
@@ -226,6 +231,7 @@ def _reader(file: Path, stack: ExitStack, notes: list[str]) -> Reader:
         database = _checkpointed(path, stack, notes)
         _refuse_programs(database)
         return Rosbag2Reader(_plainly_named(database, stack))
+    _refuse_ros1_messages(path, file)
     patient, lost = mended(path)
     if lost is not None:
         notes.append(f'{file}: the recorder did not finish this file; {lost} bytes at its end lost')
@@ -250,12 +256,29 @@ def _temporary_folder(stack: ExitStack) -> Path:
 def _unpacked(file: Path, stack: ExitStack, notes: list[str]) -> Path:
     """Decompress a file-compressed storage file, as far as it goes."""
     target = _temporary_folder(stack) / file.name.removesuffix(PACKED_SUFFIX)
-    with zstd.open(file, 'rb') as packed, target.open('wb') as unpacked:
-        try:
-            shutil.copyfileobj(packed, unpacked)
-        except EOFError:
-            notes.append(f'{file}: the compressed file is cut off; reading what is there')
+    try:
+        with zstd.open(file, 'rb') as packed, target.open('wb') as unpacked:
+            try:
+                shutil.copyfileobj(packed, unpacked)
+            except EOFError:
+                notes.append(f'{file}: the compressed file is cut off; reading what is there')
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise RecordingError(
+            f'{file}: cannot be unpacked into {target.parent.parent}: {error.strerror}; it needs '
+            f'{_room_for(file)} there: make room, or name another folder with TMPDIR'
+        ) from error
     return target
+
+
+def _room_for(file: Path) -> str:
+    """Say how much a packed file unpacks to, as far as it tells."""
+    with file.open('rb') as packed:
+        size = zstd.get_frame_info(packed.read(_FRAME_HEADER)).decompressed_size
+    if size is None:
+        return f'several times its {file.stat().st_size / 1e6:.1f} MB'
+    return f'{size / 1e6:.1f} MB'
 
 
 def _checkpointed(file: Path, stack: ExitStack, notes: list[str]) -> Path:
@@ -287,6 +310,23 @@ def _plainly_named(file: Path, stack: ExitStack) -> Path:
     link = _temporary_folder(stack) / 'recording.db3'
     link.symlink_to(file.resolve())
     return link
+
+
+def _refuse_ros1_messages(path: Path, file: Path) -> None:
+    """Refuse what is a sound MCAP file, but of messages that ROS 1 has serialised.
+
+    Args:
+        path: The file, unpacked.
+        file: What the user gave.
+
+    """
+    with path.open('rb') as mcap:
+        mcap.seek(_PROFILE_AT)
+        if mcap.read(len(_ROS1_PROFILE)) == _ROS1_PROFILE:
+            raise RecordingError(
+                f'{file}: holds ROS 1 messages, as `mcap convert` leaves them; give the .bag that '
+                'it was made from'
+            )
 
 
 def _refuse_programs(file: Path) -> None:

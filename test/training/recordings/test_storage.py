@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import random
+import resource
 import shutil
 import sqlite3
 import sys
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -163,6 +165,46 @@ def test_cut_off_file_of_other_formats_is_an_error_with_a_way_out(
         stamps(cut)
     assert str(caught.value).startswith(f'{cut}: the file is damaged or cut off (')
     assert way_out in str(caught.value)
+
+
+@pytest.mark.parametrize('kind', ['mcap', 'mcap file'])
+def test_mcap_of_ros1_messages_is_not_called_damaged(
+    tmp_path: Path, whole: dict[str, Path], kind: str
+) -> None:
+    source = recorder.storage_file(whole[kind])
+    packed = source.suffix == '.zstd'
+    content = zstd.decompress(source.read_bytes()) if packed else source.read_bytes()
+    converted = content.replace(b'ros2', b'ros1', 1)
+    file = tmp_path / source.name
+    file.write_bytes(zstd.compress(converted) if packed else converted)
+    with pytest.raises(RecordingError) as caught:
+        stamps(file)
+    assert str(caught.value).startswith(f'{file}: holds ROS 1 messages')
+    assert 'give the .bag' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('told', 'room'), [(True, r'0\.1 MB'), (False, r'several times its 0\.0 MB')]
+)
+def test_temporary_folder_without_room_is_named_with_the_room_that_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool, room: str
+) -> None:
+    packer, content = zstd.ZstdCompressor(), bytes(100_000)
+    file = tmp_path / 'mug_1.mcap.zstd'
+    file.write_bytes(zstd.compress(content) if told else packer.compress(content) + packer.flush())
+    scratch = tmp_path / 'scratch'
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, 'tempdir', str(scratch))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # as a full disk
+    try:
+        with pytest.raises(
+            RecordingError, match=f'cannot be unpacked into {scratch}: .*; it needs {room}.*TMPDIR'
+        ):
+            stamps(file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(scratch.iterdir())
 
 
 @pytest.mark.parametrize('kind', recorder.FORMATS)
