@@ -184,7 +184,8 @@ def refuse_overlap(train: Material, test: Material) -> None:
     """Refuse to score a model on what it was trained on.
 
     Raises:
-        LabelError: A recording is among both.
+        LabelError: A recording is among both, itself or as a copy.
+        RecordingError: One cannot be read.
 
     """
     trained = [source.identity() for source in train.sources]
@@ -194,6 +195,19 @@ def refuse_overlap(train: Material, test: Material) -> None:
                 f'--test: recording {source.name} is also among those to train with; '
                 'keep the two apart'
             )
+        copied = [other.name for other in train.sources if _is_copy(source, other)]
+        if copied:
+            raise LabelError(
+                f'--test: recording {source.name} looks like a copy of {copied[0]}, which is among '
+                'those to train with: it has the same times, messages and first images; keep the '
+                'two apart'
+            )
+
+
+def _is_copy(source: Source, other: Source) -> bool:
+    if not (isinstance(source, BagSource) and isinstance(other, BagSource)):
+        return False
+    return source.recording.is_copy_of(other.recording)
 
 
 def _labels_beside(paths: Sequence[Path], recordings: Sequence[Recording]) -> Labels:

@@ -96,7 +96,9 @@ def test_evaluate_scores_a_bundle_as_fit_did(
     train: Train, bags: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     unseen = Path('unseen')
-    shutil.copytree(bags, unseen)
+    for number, name in enumerate(('bowl_1', 'bowl_2', 'mug_1', 'mug_2'), 1):
+        record(unseen / name, rgbd(6, start=START + number * 10**12), 'mcap')
+    shutil.copy(bags / 'labels.csv', unseen)
     assert train('fit', bags, '--test', unseen, '-o', 'model', *SMALL) == 0
     fitted = capsys.readouterr().out.split('accuracy on')[1]
     before = everything_below(Path('model'))

@@ -10,7 +10,15 @@ from recorder import PERIOD, START, record, rgbd, text
 
 from mm_perception.errors import LabelError
 from training.features.dataset import Dataset, Rows
-from training.material import BagOptions, bag_material, held_out_at_random, set_aside, split
+from training.material import (
+    BagOptions,
+    Material,
+    bag_material,
+    held_out_at_random,
+    refuse_overlap,
+    set_aside,
+    split,
+)
 
 
 def rows(recording: str, count: int = 3) -> Rows:
@@ -121,6 +129,32 @@ def test_split_without_either_side_is_refused() -> None:
     for held_out in (frozenset[str](), frozenset({'a'})):
         with pytest.raises(LabelError, match='held-out recordings'):
             split(given, held_out)
+
+
+def unlabelled(path: Path) -> Material:
+    return bag_material([path], BagOptions(labelled=False))
+
+
+@pytest.mark.parametrize('kind', ['mcap', 'sqlite3', 'ros1'])
+def test_a_copy_of_what_trains_is_refused_as_a_test_whatever_its_name_and_format(
+    tmp_path: Path, kind: str
+) -> None:
+    record(tmp_path / 'train' / 'mug_1', rgbd(4), 'mcap')
+    record(tmp_path / 'test' / 'again', rgbd(4), kind)
+    train, test = unlabelled(tmp_path / 'train'), unlabelled(tmp_path / 'test')
+    with pytest.raises(LabelError, match='recording again looks like a copy of mug_1, which'):
+        refuse_overlap(train, test)
+    with pytest.raises(LabelError, match='mug_1 is also among those to train with'):
+        refuse_overlap(train, train)
+
+
+def test_recordings_of_the_same_times_that_show_other_things_are_no_copies(tmp_path: Path) -> None:
+    said = rgbd(4)
+    record(tmp_path / 'train' / 'mug_1', said, 'mcap')
+    for one in said:
+        one.fields['data'] = one.fields['data'][::-1]
+    record(tmp_path / 'test' / 'mug_2', said, 'mcap')
+    refuse_overlap(unlabelled(tmp_path / 'train'), unlabelled(tmp_path / 'test'))
 
 
 def test_recordings_of_classes_that_are_left_out_are_all_held_out() -> None:

@@ -155,6 +155,17 @@ class Recording:
         """The names of all topics of these types, sorted."""
         return sorted(name for name, topic in self.topics.items() if topic.msgtype in msgtypes)
 
+    def is_copy_of(self, other: Recording) -> bool:
+        """Whether another bag holds the same, as its times, topics and first images tell.
+
+        Raises:
+            RecordingError: One of them cannot be read.
+
+        """
+        outside, other_outside = ((r.start, r.end, r.topics) for r in (self, other))
+        # Times may be a simulation's, and the same in each of its bags.
+        return outside == other_outside and self._first_images() == other._first_images()
+
     def image_topics(self, storage: Storage) -> list[ImageTopic]:
         """Describe every topic that holds images.
 
@@ -215,6 +226,11 @@ class Recording:
     def _camera_infos(self, storage: Storage) -> dict[str, Any]:
         firsts = _first_messages(storage, self.topics_of(CAMERA_INFO))
         return {message.topic: message.read() for message in firsts}
+
+    def _first_images(self) -> list[bytes]:
+        with open_storage(self.files) as storage:
+            firsts = _first_messages(storage, self.topics_of(IMAGE, COMPRESSED_IMAGE))
+            return [bytes(message.as_ros2()) for message in firsts]
 
     def _frames(
         self,
