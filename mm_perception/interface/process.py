@@ -117,6 +117,9 @@ class _Spinning:
         self.error: Exception | KeyboardInterrupt | None = None
         self._over = over
         self._thread: threading.Thread | None = None
+        # There until signals are no more rclpy's affair: its thread that wakes executors when one
+        # comes would touch what is gone.
+        self._executor: SingleThreadedExecutor | None = None
 
     def begin(self) -> None:
         """Run on a thread of its own, which does not keep the process from ending."""
@@ -134,7 +137,7 @@ class _Spinning:
         """Run on this thread until it is over."""
         if not self._over():
             self.node.start()
-        executor = SingleThreadedExecutor()
+        executor = self._executor = SingleThreadedExecutor()
         executor.add_node(self.node)
         while not self._over():
             # With a timeout: a signal that comes just before an endless wait would go unnoticed.
