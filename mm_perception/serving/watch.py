@@ -61,14 +61,14 @@ class _Job:
     Attributes:
         observation: What to label.
         arrived: When its newest frame did, in seconds of the monotonic clock.
-        patience: After how many ns from its arrival on a frame is stale.
+        timeouts: After how many ns a frame of each sensor alone is stale.
         received: What its frames were made of.
 
     """
 
     observation: Observation
     arrived: float
-    patience: int
+    timeouts: Mapping[Modality, int]
     received: Mapping[Modality, Received]
 
     def fresh(self, now: int, trusted: Trusted) -> Observation | None:
@@ -78,9 +78,13 @@ class _Job:
         be no newer, and show less.
         """
         left = [frame for m, frame in self.observation.frames.items() if trusted(m)]
-        if not left or self.age(now, left) > self.patience:
-            return None
-        return Observation.of(*left)
+        return (
+            Observation.of(*left) if left and self.age(now, left) <= self.patience(left) else None
+        )
+
+    def patience(self, frames: Iterable[Frame]) -> int:
+        """Give the ns after which some of its frames are stale: those of the slowest sensor."""
+        return max(self.timeouts[frame.modality] for frame in frames)
 
     def age(self, now: int, frames: Iterable[Frame]) -> int:
         """Give the time since the first of some of its frames came, in ns."""
@@ -283,8 +287,8 @@ class Watch:
         came = {modality: self._arrivals[frame] for modality, frame in observation.frames.items()}
         received = {modality: arrival.received for modality, arrival in came.items()}
         arrived = max(arrival.at for arrival in came.values())
-        patience = round(max(self._sensors[m].timeout for m in observation.frames) * NS)
-        self._seat.submit(self._label(_Job(observation, arrived, patience, received)))
+        timeouts = {m: round(self._sensors[m].timeout * NS) for m in observation.frames}
+        self._seat.submit(self._label(_Job(observation, arrived, timeouts, received)))
 
     def _label(self, job: _Job) -> Generator[Request, Answer, None]:
         """Label an observation and say so; the worker's thread runs this."""
@@ -333,12 +337,13 @@ class Watch:
 
     def _on_stale(self, job: _Job) -> None:
         """Tell of an observation that grew stale though no sensor is lost; those are told of."""
-        age = job.age(self._clock(), job.observation.frames.values())
-        if age > job.patience and all(self._is_trusted(m) for m in job.observation.frames):
+        frames = job.observation.frames.values()
+        age, patience = job.age(self._clock(), frames), job.patience(frames)
+        if age > patience and all(self._is_trusted(m) for m in job.observation.frames):
             self._on_fault(
                 StaleError(
                     f'an image was {age / 1e6:.0f} ms old before inference could begin, and is '
-                    f"stale after {job.patience / 1e6:.0f}; lower the camera's rate, or raise grace"
+                    f"stale after {patience / 1e6:.0f}; lower the camera's rate, or raise grace"
                 )
             )
 
